@@ -1,0 +1,166 @@
+"""The command line: thin glue. Every command has --help with an example, and --json for machines."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from workbench.records import InputProblems, WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.decision.answer import Decision
+    from workbench.records import Scenario
+
+EXAMPLES = """\
+examples:
+  workbench decide chat                     the answer for a shipped scenario
+  workbench decide my.toml --json           the same for your own file, for a machine
+  workbench report chat                     the executive report, in reports/out/
+  workbench check                           are the datasets, scenarios and notebooks sound?
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Bad arguments become the same error object as bad files."""
+
+    def error(self, message: str) -> NoReturn:
+        raise WorkbenchError(self.prog, message, f"see {self.prog} --help")
+
+
+def _day(text: str) -> date:
+    if text == "today":
+        return date.today()  # the user's own wish; nothing else reads the clock
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day; write 2026-11-24 or today") from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="workbench", description="Where should this AI workload run, at what cost, and how sure is that?",
+                     epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("--version", action="store_true", help="print the version")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str, example: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=text, epilog=f"example: {example}")
+        made.set_defaults(run=run)
+        made.add_argument("--json", action="store_true", help="print one JSON object and nothing else on stdout")
+        return made
+
+    command("check", _check, "Validate datasets, scenarios and notebooks.", "workbench check --json")
+    decide = command("decide", _decide, "The answer to a scenario: where to run, how much, how sure, what flips it.",
+                     "workbench decide chat --as-of today --strict")  # fmt: skip
+    decide.add_argument("scenario", metavar="SCENARIO", help="a path, or the name of a shipped scenario")
+    decide.add_argument("--as-of", type=_day, metavar="DAY", help="the day on which the question is asked (2026-11-24, today)")
+    decide.add_argument("--seed", type=int, metavar="N", help="seed of the draws")
+    decide.add_argument("--draws", type=int, metavar="N", help="number of draws (a power of two balances them)")
+    decide.add_argument("--strict", action="store_true", help="exclude prices that are stale on that day")
+    report = command("report", _report, "Render the executive report of one or more scenarios.",
+                     "workbench report chat --out reports/out")  # fmt: skip
+    report.add_argument("scenarios", metavar="SCENARIO", nargs="+", help="a path, or the name of a shipped scenario")
+    report.add_argument("--format", default="html", choices=["html"], help="what to render")
+    report.add_argument("--out", type=Path, metavar="DIR", help="where to (default: reports/out)")
+    command("lab", _lab, "Start JupyterLab on the notebooks, on this machine only and with a token.", "workbench lab")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status is 0 fine, 1 no decision or a failed report, 2 bad input."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        options = _parser().parse_args(arguments)
+        if options.version:
+            import workbench
+
+            print(f"workbench {workbench.__version__}")
+            return 0
+        if not hasattr(options, "run"):
+            _parser().print_help()
+            return 0
+        return int(options.run(options))
+    except WorkbenchError as error:
+        return _refuse(error, as_json="--json" in arguments)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _refuse(error: WorkbenchError, *, as_json: bool) -> int:
+    if as_json:
+        _print_json({"error": error.as_dict()})
+    problems = error.problems if isinstance(error, InputProblems) else (error,)
+    for problem in problems if not as_json else ():
+        print(f"{problem.where}: {problem.what}\n  -> {problem.remedy}", file=sys.stderr)
+    return error.status
+
+
+def _print_json(thing: Any) -> None:
+    print(json.dumps(thing, ensure_ascii=False, allow_nan=False, default=str))
+
+
+def _check(options: argparse.Namespace) -> int:
+    from workbench import checkup
+
+    found, warnings = checkup.everything()
+    if options.json:
+        _print_json({"ok": not found, "problems": [p.as_dict() for p in found], "warnings": [w.as_dict() for w in warnings]})
+    else:
+        for problem in found:
+            print(f"{problem.where}: {problem.what}\n  -> {problem.remedy}")
+        for warning in warnings:
+            print(f"warning: {warning.where}: {warning.what}")
+        print("ok: datasets, scenarios and notebooks are sound" if not found else f"{len(found)} problems")
+    return 0 if not found else 2
+
+
+def _scenario(options: argparse.Namespace) -> "Scenario":
+    from workbench import face
+
+    if options.seed is not None and options.seed < 0:
+        raise WorkbenchError("--seed", f"{options.seed} is negative", "give 0 or more")
+    if options.draws is not None and not 2 <= options.draws <= 1 << 17:
+        raise WorkbenchError("--draws", f"{options.draws} is out of range", f"give 2 to {1 << 17}")
+    return face.changed(face.load(options.scenario), as_of=options.as_of, seed=options.seed, draws=options.draws)
+
+
+def _decide(options: argparse.Namespace) -> int:
+    from workbench import face
+
+    decision = face.decide(_scenario(options), strict=options.strict)
+    if options.json:
+        _print_json(decision.as_dict())
+    else:
+        _show(decision)
+    return 0
+
+
+def _show(decision: "Decision") -> None:
+    from workbench import terminal
+
+    terminal.show(decision)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from workbench import report
+
+    result = report.batch(options.scenarios, out=options.out, quiet=options.json)
+    if options.json:
+        _print_json(result)
+    return 0 if all(r["status"] == "ok" for r in result["reports"]) else 1
+
+
+def _lab(options: argparse.Namespace) -> int:
+    from workbench import store
+
+    home = store.folder().parent / "notebooks"
+    arguments = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={home.parent}", "--ServerApp.ip=127.0.0.1",
+                 "--LabApp.default_url=/lab/tree/notebooks"]  # fmt: skip
+    if options.json:
+        _print_json({"command": arguments})
+        return 0
+    os.execv(sys.executable, arguments)

@@ -1,0 +1,128 @@
+"""A study with its reasons: what drives the answer, what flips it, and the same in JSON."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.decision import breakeven, outcome
+from workbench.decision.draws import key, shock_key
+from workbench.decision.offers import Option
+from workbench.decision.outcome import Outcome, Study
+from workbench.decision.sensitivity import first_order
+from workbench.records import Facts, Scenario
+
+if TYPE_CHECKING:
+    import polars as pl
+
+LEAST_SHARE = 0.005
+"""A driver that explains less of the variance than this is noise of the estimate."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """The answer to a scenario. Money in USD over the horizon, undiscounted accrual, unless said."""
+
+    study: Study
+    stamp: Mapping[str, Any]
+
+    @property
+    def scenario(self) -> Scenario:
+        return self.study.scenario
+
+    @property
+    def answer(self) -> Outcome:
+        return self.study.answer
+
+    @property
+    def rival(self) -> Outcome | None:
+        return self.study.rival
+
+    @cached_property
+    def drivers(self) -> list[tuple[str, float]]:
+        """(input, share of the variance of the answer minus its best rival), largest first."""
+        return _drivers(self.study)
+
+    @cached_property
+    def flips(self) -> list[breakeven.Flip]:
+        return breakeven.flips(self.study)
+
+    @cached_property
+    def options(self) -> "pl.DataFrame":
+        """One row an option, the answer first, the infeasible ones last with their reasons."""
+        import polars as pl  # 0.2 s of CPU that the command line does without
+
+        return pl.DataFrame([{k: v for k, v in o.items() if k != "evidence"} for o in self.as_dict()["options"]], infer_schema_length=None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The decision as the command line prints it with --json."""
+        study = self.study
+        return {
+            "scenario": study.scenario.name, "as_of": study.scenario.as_of.isoformat(), "months": study.scenario.months,
+            "basis": self.answer.plan.head.basis.value,
+            "options": [*map(_feasible, study.outcomes), *map(_infeasible, study.excluded)],
+            "answer": _feasible(study.outcomes[0]),
+            "perfect_information": study.perfect_information,
+            "drivers": [{"input": name, "share": share} for name, share in self.drivers],
+            "flips": [{"input": f.input, "from": f.start, "to": f.to, "unit": f.quantity.unit, "new_best": f.new_best,
+                       "outside_range": f.outside_range} for f in self.flips],
+            "stamp": dict(self.stamp),
+        }  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        from workbench import tables
+
+        return tables.options(self).as_raw_html()
+
+
+def decide(facts: Facts, scenario: Scenario, *, strict: bool = False, stamp: Mapping[str, Any] | None = None) -> Decision:
+    """The answer to a scenario by the facts of its day.
+
+    Raises Infeasible where no option is left.
+    """
+    return Decision(study=outcome.study(facts, scenario, strict=strict), stamp=stamp or {})
+
+
+def _drivers(study: Study) -> list[tuple[str, float]]:
+    if study.rival is None:
+        return []
+    used = {}
+    for leg in (*study.answer.plan.legs, *study.rival.plan.legs):
+        used |= {key(q): q.text for q in leg.inputs.values() if q.uncertain}
+        used |= {shock_key(q): "movement of the " + q.text for n, q in leg.inputs.items() if n in ("list_price", "committed_list_price")}
+    keys = [k for k in study.draws.values if k in used or k == ("market price",)]
+    shares = first_order(np.hstack([study.draws.values[k] for k in keys]), study.answer.total - study.rival.total)
+    ranked = sorted(((used.get(k, "market price"), float(s)) for k, s in zip(keys, shares, strict=True)), key=lambda d: (-d[1], d[0]))
+    return [d for d in ranked if d[1] >= LEAST_SHARE]
+
+
+def _label(option: Option) -> str:
+    return f"{option.product}: {option.offer}"
+
+
+def _feasible(o: Outcome) -> dict[str, Any]:
+    head = o.plan.head
+    return {
+        "provider": " + ".join(o.plan.providers), "offer": " + ".join(map(_label, o.plan.legs)), "basis": head.basis.value,
+        "term_months": head.term_months, "region": " + ".join(leg.price.region for leg in o.plan.legs),
+        "gpu": " + ".join(dict.fromkeys(leg.price.gpu for leg in o.plan.legs)), "id": o.plan.id,
+        "p10": o.quantile(0.1), "p50": o.quantile(0.5), "p90": o.quantile(0.9), "mean": o.mean,
+        "best_probability": o.best_probability, "expected_regret": o.expected_regret, "feasible": True, "reasons": [],
+        "stale": any(leg.stale for leg in o.plan.legs), "evidence": o.evidence, "rows": list(o.rows),
+        "liability_after": o.liability_after, "net_present_value": o.net_present_value, "parts": dict(o.parts),
+        "cash_by_month": o.cash.tolist(), "cost_by_month": o.monthly.tolist(), "unit_costs": dict(o.units),
+        "unused_gpu_hours": o.work["unused_gpu_hours"], "contradictions": [r for leg in o.plan.legs for r in leg.price.contradictions],
+    }  # fmt: skip
+
+
+def _infeasible(option: Option) -> dict[str, Any]:
+    figures = dict.fromkeys(("p10", "p50", "p90", "mean", "best_probability", "expected_regret", "liability_after",
+                             "net_present_value"))  # fmt: skip
+    return {
+        "provider": option.provider, "offer": _label(option), "basis": option.basis.value, "term_months": option.term_months,
+        "region": option.price.region, "gpu": option.price.gpu, "id": option.id, **figures, "feasible": False,
+        "reasons": [f"{reason} [{row}]" if row else reason for reason, row in option.reasons], "stale": option.stale, "evidence": {},
+        "rows": list(option.price.usd_per_gpu_hour.rows),
+    }  # fmt: skip

@@ -1,0 +1,22 @@
+"""Which inputs explain the answer: first-order indices from the draws that were made already."""
+
+import numpy as np
+
+from workbench.decision.draws import Array
+
+
+def first_order(inputs: Array, output: Array, bins: int = 32) -> Array:
+    """Share of the output's variance that each input explains on its own, V(E[Y|X])/V(Y).
+
+    `inputs` is (draws, inputs), `output` (draws,). Estimated from given data (Plischke 2010): the variance of the means in
+    bins of equal size, less what noise alone would give. Inputs are drawn independently, so the shares add to at most 1.
+    """
+    total = output.var()
+    if total <= 0 or len(output) < 2 * bins:
+        return np.zeros(inputs.shape[1])
+    width = len(output) // bins
+    order = np.argsort(inputs, axis=0, kind="stable")[: width * bins]
+    groups = output[order].reshape(bins, width, -1)
+    between = groups.mean(axis=1).var(axis=0)
+    noise = groups.var(axis=1, ddof=1).mean(axis=0) / width * (bins - 1) / bins
+    return np.clip((between - noise) / total, 0, 1)

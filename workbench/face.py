@@ -1,0 +1,62 @@
+"""The public functions: glue between the store, the scenario file and the decision."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import workbench
+from workbench import scenario as scenarios
+from workbench import store
+from workbench.decision import answer
+from workbench.records import Facts, Scenario
+
+if TYPE_CHECKING:
+    import ipywidgets
+
+
+
+def facts(as_of: date) -> Facts:
+    """What the datasets say at a day: a row counts if it was seen and recorded at or before it."""
+    return store.load(as_of, store.folder())
+
+
+def load(scenario: str | Path) -> Scenario:
+    """The scenario of a TOML file, given by path or by the name of a shipped one.
+
+    Raises WorkbenchError with every mistake of the file, its place, and the way out.
+    """
+    path = scenarios.find(scenario, store.folder())
+    draft = scenarios.load(path)
+    return scenarios.load(path, scenarios.names(facts(draft.as_of)))
+
+
+def decide(scenario: Scenario, *, strict: bool = False) -> answer.Decision:
+    """Where the workload should run, as a range, with the reasons.
+
+    Raises Infeasible where no option is left (`strict` also excludes stale prices).
+    """
+    known = facts(scenario.as_of)
+    return answer.decide(known, scenario, strict=strict, stamp=stamp(scenario, known, strict=strict))
+
+
+def stamp(scenario: Scenario, known: Facts, *, strict: bool = False) -> dict[str, Any]:
+    """What made a result, and the command that makes it again."""
+    command = f"workbench decide {scenario.name} --as-of {scenario.as_of} --seed {scenario.seed} --draws {scenario.draws}"
+    return {
+        "version": workbench.__version__, "datasets": known.digest, "seed": scenario.seed, "draws": scenario.draws,
+        "as_of": scenario.as_of.isoformat(), "command": command + (" --strict" if strict else ""),
+    }  # fmt: skip
+
+
+def changed(scenario: Scenario, *, as_of: date | None = None, seed: int | None = None, draws: int | None = None) -> Scenario:
+    """The scenario with what the command line overrides."""
+    given = {"as_of": as_of, "seed": seed, "draws": draws}
+    return replace(scenario, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+
+
+def explore(scenario: Scenario) -> "ipywidgets.Widget":
+    """A form with sliders for the scenario's main inputs, and the range chart that follows them."""
+    from workbench import explorer
+
+    return explorer.form(scenario)

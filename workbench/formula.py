@@ -1,0 +1,105 @@
+"""The engine: a formula is a function, its argument names are its inputs.
+
+`order` reads a module of plain functions as a graph; `evaluate` runs it. A name that is bound as an input is never
+computed, so an option switches a formula off by binding its name, and a slider's move recomputes only `affected` names.
+"""
+
+import inspect
+from collections.abc import Iterable, Mapping
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from types import FunctionType, ModuleType
+from typing import Any, NamedTuple, get_type_hints
+
+from workbench.records import WorkbenchError
+from workbench.units import Unit
+
+
+class Formula(NamedTuple):
+    """A function, its arguments in order, and the unit of what it returns."""
+
+    function: FunctionType
+    arguments: tuple[str, ...]
+
+
+@cache
+def formulas(module: ModuleType) -> dict[str, Formula]:
+    """The formulas of a module: its own public functions, in an order in which each follows its inputs.
+
+    A function whose arguments have no unit in their types (`graduated`) is a helper, not a formula.
+    """
+    found = {
+        name: Formula(function, tuple(inspect.signature(function).parameters))
+        for name, function in vars(module).items()
+        if isinstance(function, FunctionType) and function.__module__ == module.__name__ and not name.startswith("_")
+        and unit_of(function, "return") is not None
+    }  # fmt: skip
+    graph = {name: [a for a in formula.arguments if a in found] for name, formula in found.items()}
+    try:
+        return {name: found[name] for name in TopologicalSorter(graph).static_order()}
+    except CycleError as error:
+        raise WorkbenchError(module.__name__, f"formulas in a circle: {error.args[1]}", "break the circle") from error
+
+
+def unit_of(function: FunctionType, name: str) -> Unit | None:
+    """The unit in the type of an argument (or of `return`); None where it has none."""
+    hint = get_type_hints(function, include_extras=True).get(name)
+    return next((m for m in getattr(hint, "__metadata__", ()) if isinstance(m, Unit)), None)
+
+
+def needed(module: ModuleType, targets: Iterable[str], bound: Iterable[str] = ()) -> tuple[str, ...]:
+    """The formulas that `targets` need, in order, given the names that are bound already."""
+    known, stop = formulas(module), set(bound)
+    wanted: set[str] = set()
+    stack = [t for t in targets if t not in stop]
+    while stack:
+        name = stack.pop()
+        if name in known and name not in wanted:
+            wanted.add(name)
+            stack.extend(a for a in known[name].arguments if a not in stop)
+    return tuple(name for name in known if name in wanted)
+
+
+def leaves(module: ModuleType, targets: Iterable[str], bound: Iterable[str] = ()) -> tuple[str, ...]:
+    """The inputs that `targets` rest on: argument names that no formula makes, or that are bound."""
+    stop, known = set(bound), formulas(module)
+    names = dict.fromkeys(a for name in needed(module, targets, stop) for a in known[name].arguments)
+    names.update(dict.fromkeys(t for t in targets if t in stop))
+    return tuple(a for a in names if a in stop or a not in known)
+
+
+def evaluate(module: ModuleType, inputs: Mapping[str, Any], targets: Iterable[str]) -> dict[str, Any]:
+    """All values that `targets` need, inputs included: {name: float or array}.
+
+    Raises WorkbenchError for an input that is not bound.
+    """
+    targets = tuple(targets)
+    values = dict(inputs)
+    known = formulas(module)
+    for name in needed(module, targets, inputs):
+        function, arguments = known[name]
+        try:
+            values[name] = function(*[values[a] for a in arguments])
+        except KeyError as error:
+            raise WorkbenchError(
+                f"{module.__name__}.{name}", f"input {error.args[0]!r} is not bound", "bind it in decision/offers.py"
+            ) from error
+    return values
+
+
+def affected(module: ModuleType, names: Iterable[str]) -> frozenset[str]:
+    """The formulas that depend on any of `names`: all that a slider's move makes stale."""
+    stale = set(names)
+    for name, formula in formulas(module).items():
+        if stale.intersection(formula.arguments):
+            stale.add(name)
+    return frozenset(stale.intersection(formulas(module)))
+
+
+def explain(module: ModuleType, target: str) -> str:
+    """The trail of a number in words: each formula with its arguments and what it means."""
+    known = formulas(module)
+    return "\n".join(
+        f"{name}({', '.join(known[name].arguments)}): {(inspect.getdoc(known[name].function) or '').splitlines()[0]}"
+        for name in needed(module, [target])
+    )

@@ -1,0 +1,309 @@
+"""The frozen types that travel between the rooms, and the one error.
+
+A `Quantity` is a number that knows where it came from: it is what a dataset row, a selection of rows or a line of the
+user's scenario becomes, and what an option binds to an argument of a formula.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Any, Literal, TypeVar
+
+from annotated_types import Ge, Gt, Le, MaxLen, MinLen
+
+T = TypeVar("T")
+
+
+class WorkbenchError(Exception):
+    """The one base class: names the place, the thing that is wrong, and the way out.
+
+    `status` is the exit status of the command line: 2 for bad input, 1 where no decision can be given.
+    """
+
+    status = 2
+
+    def __init__(self, where: str, what: str, remedy: str) -> None:
+        super().__init__(f"{where}: {what}; {remedy}")
+        self.where, self.what, self.remedy = where, what, remedy
+
+    def as_dict(self) -> dict[str, str]:
+        return {"where": self.where, "what": self.what, "remedy": self.remedy}
+
+
+class InputProblems(WorkbenchError):
+    """Several mistakes of one file or folder, all reported at once."""
+
+    def __init__(self, problems: Sequence[WorkbenchError]) -> None:
+        first = problems[0]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        super().__init__(first.where, first.what + more, first.remedy)
+        self.problems = tuple(problems)
+
+    def as_dict(self) -> dict[str, Any]:  # type: ignore[override]
+        return {**super().as_dict(), "problems": [p.as_dict() for p in self.problems]}
+
+
+class Infeasible(WorkbenchError):
+    """No option is left, or a result cannot be made."""
+
+    status = 1
+
+
+class Evidence(StrEnum):
+    """Where a number comes from, strongest first."""
+
+    MEASURED = "measured"
+    YOURS = "yours"
+    LISTED = "listed"
+    REPORTED = "reported"
+    ESTIMATED = "estimated"
+
+    @property
+    def rank(self) -> int:
+        return list(Evidence).index(self)
+
+
+class Basis(StrEnum):
+    """How a price is bought. Bases are never mixed silently; a managed platform is a product, not a basis."""
+
+    ON_DEMAND = "on_demand"
+    SPOT = "spot"
+    SERVERLESS = "serverless"
+    FLEX_START = "flex_start"
+    CAPACITY_BLOCK = "capacity_block"
+    COMMITTED = "committed"
+    MARKETPLACE = "marketplace"
+    CONTRACT = "contract"
+    OWNED = "owned"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a row was read."""
+
+    id: str
+    title: str
+    address: str
+    kind: str
+    as_of: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number with unit, range, evidence and the rows it was read from.
+
+    `value` is a float or, for a selection of rows (a tier table), an array. `rows` is empty only for a constant that an
+    option binds because the thing does not apply to it (no commitment: 0).
+    """
+
+    name: str
+    value: Any
+    unit: str
+    low: Any = None
+    high: Any = None
+    rows: tuple[str, ...] = ()
+    evidence: Evidence = Evidence.MEASURED
+    as_of: date | None = None
+    label: str = ""
+    note: str = ""
+
+    @property
+    def uncertain(self) -> bool:
+        return self.low is not None and self.high is not None and bool(self.low < self.high)
+
+    @property
+    def text(self) -> str:
+        return self.label or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """One seller's price of one accelerator in one place: the chosen row, and the rows that disagree with it."""
+
+    provider: str
+    product: str
+    sku: str
+    gpu: str
+    gpu_count: float
+    max_gpus: float
+    region: str
+    basis: Basis
+    term_months: int | None
+    upfront: str
+    usd_per_gpu_hour: Quantity
+    currency: str
+    vcpus_per_gpu: float | None
+    ram_gib_per_gpu: float | None
+    gpu_memory_gb: float | None
+    quantum_s: float | None
+    minimum_s: float | None
+    contradictions: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What the buyer chooses; the region is chosen among those that the scenario allows."""
+        return (self.provider, self.product, self.sku, self.gpu, self.gpu_count, self.gpu_memory_gb, self.basis,
+                self.term_months, self.upfront)  # fmt: skip
+
+    @property
+    def offer(self) -> str:
+        return f"{self.sku} ({self.gpu})" if self.gpu not in self.sku else self.sku
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A tier table, or a single rate, of one seller: egress, storage, support, ..."""
+
+    provider: str
+    product: str | None
+    category: str
+    plan: str
+    region: str | None
+    edges: tuple[float, ...]
+    rates: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    unit: str
+    minimum: float
+    rows: tuple[str, ...]
+    evidence: Evidence
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scoped:
+    """An assumption with the scope in which it holds; a blank part of the scope means any."""
+
+    quantity: Quantity
+    scope: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that the datasets say at a day, as plain records."""
+
+    as_of: date
+    digest: str
+    prices: tuple[Price, ...]
+    services: tuple[Service, ...]
+    assumptions: tuple[Scoped, ...]
+    hardware: Mapping[tuple[str, str], Quantity]
+    provider_kinds: Mapping[str, tuple[str, str]]
+    provider_countries: Mapping[str, str]
+    regions: Mapping[tuple[str, str], Mapping[str, str]]
+    capabilities: Mapping[tuple[str, str], tuple[tuple[str, str, str], ...]]
+    """(provider, attribute) -> (value, address, confidence) of each row."""
+    currencies: Mapping[str, float]
+    """USD for one unit of a currency, from its newest rate row."""
+    sources: Mapping[str, Source]
+    row_sources: Mapping[str, tuple[str, str]]
+
+
+# --- the scenario: what the user states. Validated at the door (scenario.py); trusted inside.
+
+Positive = Annotated[float, Gt(0)]
+NotNegative = Annotated[float, Ge(0)]
+Text = Annotated[str, MinLen(1), MaxLen(200)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """A number that the user is not sure of."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    """The useful work of one month at full ramp, before growth. State what the workload counts in."""
+
+    work: Literal["serving", "training", "image"]
+    tokens_in_per_month: NotNegative | Range | None = None
+    tokens_out_per_month: NotNegative | Range | None = None
+    requests_per_month: NotNegative | Range | None = None
+    gpu_hours_per_request: NotNegative | Range | None = None
+    runs_per_month: NotNegative | Range | None = None
+    gpu_hours_per_run: NotNegative | Range | None = None
+    gpu_hours_per_month: NotNegative | Range | None = None
+    gpus: Positive | None = None
+    growth_per_month: float | Range = 0.0
+    ramp_months: Annotated[float, Ge(0), Le(60)] = 0.0
+    peak_to_mean: Annotated[float, Ge(1)] | Range = 1.0
+    active_share: Annotated[float, Gt(0), Le(1)] = 1.0
+    sessions_per_month: Positive = 1.0
+    wakeups_per_month: NotNegative | Range = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """Data that moves and rests. A TB is 1024 GB, as the sellers bill it."""
+
+    egress_tb_per_month: NotNegative | Range = 0.0
+    stored_tb: NotNegative | Range = 0.0
+    storage: Literal["object", "object_cool", "file", "block"] = "object"
+    inter_region_tb_per_month: NotNegative | Range = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constraints:
+    """What an option must satisfy before money is looked at."""
+
+    market: str | None = None
+    residency: tuple[str, ...] = ()
+    sovereignty: tuple[str, ...] = ()
+    certifications: tuple[str, ...] = ()
+    confidential_computing: bool = False
+    managed_kubernetes: bool = False
+    min_gpu_memory_gb: NotNegative = 0.0
+    model_memory_gb: NotNegative = 0.0
+    spot_allowed: bool = True
+    marketplace_allowed: bool = False
+    max_commitment_months: Annotated[int, Ge(0), Le(60)] | None = None
+    max_provider_share: Annotated[float, Gt(0), Le(1)] = 1.0
+    providers: tuple[str, ...] = ()
+    exclude_providers: tuple[str, ...] = ()
+    accelerators: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incumbent:
+    """Where the workload runs today."""
+
+    provider: str = "none"
+    services: tuple[str, ...] = ()
+    other_spend_usd_per_month: NotNegative = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """The user's own terms: discounts off list by provider, the support plan, what a week of waiting costs."""
+
+    negotiated_discount: Mapping[str, Annotated[float, Ge(0), Le(1)]] = field(default_factory=dict)
+    support: Literal["none", "business", "enterprise"] = "business"
+    waiting_usd_per_week: NotNegative | None = None
+    budget_usd: Positive | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """One question: a workload, its constraints, a horizon and the day on which it is asked."""
+
+    name: Text
+    as_of: date
+    months: Annotated[int, Ge(1), Le(60)]
+    demand: Demand
+    title: str = ""
+    summary: str = ""
+    seed: Annotated[int, Ge(0)] = 0
+    draws: Annotated[int, Ge(2), Le(1 << 17)] = 4096
+    currency: Annotated[str, MinLen(3), MaxLen(3)] = "USD"
+    data: Data = field(default_factory=Data)
+    constraints: Constraints = field(default_factory=Constraints)
+    incumbent: Incumbent = field(default_factory=Incumbent)
+    terms: Terms = field(default_factory=Terms)
+    assumptions: Mapping[str, float | Range] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Dotted key -> FILE:LINE of the file that the scenario came from (filled on load)."""

@@ -6,7 +6,7 @@ computed, so an option switches a formula off by binding its name, and a slider'
 
 import inspect
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from graphlib import CycleError, TopologicalSorter
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple, get_type_hints
@@ -47,36 +47,37 @@ def unit_of(function: FunctionType, name: str) -> Unit | None:
     return next((m for m in getattr(hint, "__metadata__", ()) if isinstance(m, Unit)), None)
 
 
-def needed(module: ModuleType, targets: Iterable[str], bound: Iterable[str] = ()) -> tuple[str, ...]:
+@lru_cache(maxsize=4096)
+def needed(module: ModuleType, targets: tuple[str, ...], bound: frozenset[str] = frozenset()) -> tuple[str, ...]:
     """The formulas that `targets` need, in order, given the names that are bound already."""
-    known, stop = formulas(module), set(bound)
+    known = formulas(module)
     wanted: set[str] = set()
-    stack = [t for t in targets if t not in stop]
+    stack = [t for t in targets if t not in bound]
     while stack:
         name = stack.pop()
         if name in known and name not in wanted:
             wanted.add(name)
-            stack.extend(a for a in known[name].arguments if a not in stop)
+            stack.extend(a for a in known[name].arguments if a not in bound)
     return tuple(name for name in known if name in wanted)
 
 
-def leaves(module: ModuleType, targets: Iterable[str], bound: Iterable[str] = ()) -> tuple[str, ...]:
+@lru_cache(maxsize=4096)
+def leaves(module: ModuleType, targets: tuple[str, ...], bound: frozenset[str] = frozenset()) -> tuple[str, ...]:
     """The inputs that `targets` rest on: argument names that no formula makes, or that are bound."""
-    stop, known = set(bound), formulas(module)
-    names = dict.fromkeys(a for name in needed(module, targets, stop) for a in known[name].arguments)
-    names.update(dict.fromkeys(t for t in targets if t in stop))
-    return tuple(a for a in names if a in stop or a not in known)
+    known = formulas(module)
+    names = dict.fromkeys(a for name in needed(module, targets, bound) for a in known[name].arguments)
+    names.update(dict.fromkeys(t for t in targets if t in bound))
+    return tuple(a for a in names if a in bound or a not in known)
 
 
-def evaluate(module: ModuleType, inputs: Mapping[str, Any], targets: Iterable[str]) -> dict[str, Any]:
+def evaluate(module: ModuleType, inputs: Mapping[str, Any], targets: tuple[str, ...]) -> dict[str, Any]:
     """All values that `targets` need, inputs included: {name: float or array}.
 
     Raises WorkbenchError for an input that is not bound.
     """
-    targets = tuple(targets)
     values = dict(inputs)
     known = formulas(module)
-    for name in needed(module, targets, inputs):
+    for name in needed(module, targets, frozenset(inputs)):
         function, arguments = known[name]
         try:
             values[name] = function(*[values[a] for a in arguments])
@@ -85,6 +86,15 @@ def evaluate(module: ModuleType, inputs: Mapping[str, Any], targets: Iterable[st
                 f"{module.__name__}.{name}", f"input {error.args[0]!r} is not bound", "bind it in decision/offers.py"
             ) from error
     return values
+
+
+def settled(module: ModuleType, inputs: frozenset[str]) -> tuple[str, ...]:
+    """The formulas that rest on nothing but `inputs`, in order: what options that share them need only once."""
+    have = set(inputs)
+    for name, formula in formulas(module).items():
+        if have.issuperset(formula.arguments):
+            have.add(name)
+    return tuple(name for name in formulas(module) if name in have - inputs)
 
 
 def affected(module: ModuleType, names: Iterable[str]) -> frozenset[str]:
@@ -101,5 +111,5 @@ def explain(module: ModuleType, target: str) -> str:
     known = formulas(module)
     return "\n".join(
         f"{name}({', '.join(known[name].arguments)}): {(inspect.getdoc(known[name].function) or '').splitlines()[0]}"
-        for name in needed(module, [target])
+        for name in needed(module, (target,))
     )

@@ -61,7 +61,10 @@ class Evidence(StrEnum):
 
     @property
     def rank(self) -> int:
-        return list(Evidence).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {evidence: rank for rank, evidence in enumerate(Evidence)}
 
 
 class Basis(StrEnum):

@@ -4,8 +4,6 @@
 `load` gives what the datasets say at a day, as plain records.
 """
 
-import csv
-import difflib
 import hashlib
 import os
 from collections import defaultdict
@@ -13,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from functools import cache
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import duckdb
 
+from workbench import soundness
 from workbench.records import (
     Basis,
     Evidence,
@@ -30,11 +28,9 @@ from workbench.records import (
     Source,
     WorkbenchError,
 )
+from workbench.soundness import TABLES, Schema
 from workbench.units import CONVERTED, TEXTS
 
-TABLES = ("sources", "prices", "services", "assumptions", "hardware", "providers", "capabilities", "conformance",
-          "regions", "availability", "discounts", "supply", "people", "claims", "currencies")  # fmt: skip
-NOWHERE = ("unstated", "global")
 SCOPES = ("provider", "provider_kind", "product", "gpu", "basis", "workload")
 
 
@@ -57,232 +53,75 @@ def connect(datasets: Path | None = None) -> duckdb.DuckDBPyConnection:
 
     Raises InputProblems naming each bad row.
     """
-    datasets = datasets or folder()
-    con, found = _build(datasets)
+    return _sound(datasets or folder()).con
+
+
+def _sound(datasets: Path) -> Schema:
+    schema, found = _build(datasets)
     if found:
         raise InputProblems(found)
-    return con
+    return schema
 
 
 def problems(datasets: Path | None = None) -> tuple[list[WorkbenchError], list[WorkbenchError]]:
     """(problems, warnings) of the datasets: what does not load, and what loads but looks odd."""
-    con, found = _build(datasets or folder())
-    return found, [] if found else list(_warnings(con))
+    schema, found = _build(datasets or folder())
+    return found, [] if found else list(soundness.warnings(schema.con))
 
 
-def _build(datasets: Path) -> tuple[duckdb.DuckDBPyConnection, list[WorkbenchError]]:
-    schema = datasets / "schema.sql"
-    if not schema.is_file():
+def _schema(datasets: Path) -> Schema:
+    path = datasets / "schema.sql"
+    if not path.is_file():
         raise WorkbenchError(str(datasets), "no datasets here (schema.sql is missing)", "set WORKBENCH_DATASETS")
-    con = duckdb.connect(config={"threads": 2})
+    con = duckdb.connect(config={"threads": 1})  # tables of some hundred rows: a second thread costs more than it gives
     con.execute("CREATE TYPE unit AS ENUM (" + ", ".join(_quoted(t) for t in TEXTS) + ")")
-    con.execute(schema.read_text(encoding="utf-8"))
+    con.execute(path.read_text(encoding="utf-8"))
+    columns: dict[str, dict[str, str]] = {table: {} for table in TABLES}
+    for table, column, kind in con.execute("SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal").fetchall():
+        columns[table][column] = kind
+    rules: dict[str, list[tuple[str, list[str], str]]] = {table: [] for table in TABLES}
+    query = "SELECT table_name, constraint_type, constraint_column_names, expression FROM duckdb_constraints()"
+    for table, kind, names, expression in con.execute(query).fetchall():
+        rules[table].append((kind, names, expression))
+    return Schema(con, columns, rules)
+
+
+def _build(datasets: Path) -> tuple[Schema, list[WorkbenchError]]:
+    schema = _schema(datasets)
     found: list[WorkbenchError] = []
     for table in TABLES:
-        con.execute(f"ALTER TABLE {table} ADD COLUMN place VARCHAR")
+        schema.con.execute(f"ALTER TABLE {table} ADD COLUMN place VARCHAR")
         paths = sorted(datasets.glob("prices/*.csv")) if table == "prices" else [datasets / f"{table}.csv"]
-        found += _fill(con, datasets, table, paths)
-    return con, found or list(_contradictions_of_reference(con))
+        found += _fill(schema, datasets, table, paths)
+    return schema, found or list(soundness.across(schema))
 
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _columns(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
-    rows = con.execute("SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ?", [table]).fetchall()
-    return {name: kind for name, kind in rows if name != "place"}
-
-
-def _fill(con: duckdb.DuckDBPyConnection, datasets: Path, table: str, paths: list[Path]) -> list[WorkbenchError]:
-    columns = _columns(con, table)
-    found = [p for path in paths for p in _shape(datasets, path, list(columns))]
+def _fill(schema: Schema, datasets: Path, table: str, paths: list[Path]) -> list[WorkbenchError]:
+    columns = schema.columns[table]
+    found = [p for path in paths for p in soundness.shape(datasets, path, list(columns))]
     if not paths:
         found.append(WorkbenchError(f"{table}/", "no price file", "add prices/<provider>.csv"))
     if found:
         return found
     files = "[" + ", ".join(_quoted(str(p)) for p in paths) + "]"
-    prefix = len(str(datasets)) + 2
     varchar = "{" + ", ".join(f"{_quoted(c)}: 'VARCHAR'" for c in columns) + "}"
-    con.execute(
-        f"CREATE TEMP TABLE raw_{table} AS SELECT * EXCLUDE (filename), replace(substr(filename, {prefix}), '\\', '/') || ':' ||"
-        f" (row_number() OVER (PARTITION BY filename) + 1) AS place FROM read_csv({files}, columns = {varchar},"
-        " auto_detect = false, header = true, filename = true, delim = ',', quote = '\"', escape = '\"', nullstr = '', comment = '')"
+    raw = (
+        f"SELECT * EXCLUDE (filename), replace(substr(filename, {len(str(datasets)) + 2}), '\\', '/') || ':' ||"
+        f" (row_number() OVER (PARTITION BY filename) + 1) AS place FROM read_csv({files}, columns = {varchar}, auto_detect = false,"
+        " header = true, filename = true, delim = ',', quote = '\"', escape = '\"', nullstr = '', comment = '')"
     )
     chosen = ", ".join(f'CAST("{c}" AS {kind}) AS "{c}"' for c, kind in columns.items())
     try:
-        con.execute(f"INSERT INTO {table} BY NAME SELECT {chosen}, place FROM raw_{table}")
+        schema.con.execute(f"INSERT INTO {table} BY NAME SELECT {chosen}, place FROM ({raw})")
     except duckdb.Error as error:
-        found = list(_offenders(con, table, columns))
+        schema.con.execute(f"CREATE TEMP TABLE raw_{table} AS {raw}")
+        found = list(soundness.offenders(schema, table))
         return found or [WorkbenchError(f"{table}.csv", str(error).splitlines()[0], "compare with schema.sql")]
-    return list(_repeated(con, table, table))
-
-
-def _shape(datasets: Path, path: Path, columns: list[str]) -> Iterator[WorkbenchError]:
-    place = path.relative_to(datasets).as_posix()
-    if not path.is_file():
-        yield WorkbenchError(place, "the file is missing", "restore it")
-        return
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        yield WorkbenchError(place, f"not UTF-8 ({error.reason} at byte {error.start})", "save it as UTF-8")
-        return
-    if not lines or lines[0].split(",") != columns:
-        yield WorkbenchError(f"{place}:1", "the header does not match schema.sql", f"use {','.join(columns)}")
-    for number, line in enumerate(lines[1:], start=2):
-        if not line.strip() or line.count('"') % 2:
-            yield WorkbenchError(f"{place}:{number}", "a blank line or a line break inside a cell", "one row a line")
-        elif len(cells := next(csv.reader([line]))) != len(columns):
-            yield WorkbenchError(f"{place}:{number}", f"{len(cells)} cells for {len(columns)} columns", "quote cells that hold a comma")
-
-
-def _offenders(con: duckdb.DuckDBPyConnection, table: str, columns: dict[str, str]) -> Iterator[WorkbenchError]:
-    """Why a table did not load, row by row: bad types, blanks, broken rules, repeated keys."""
-    for column, kind in columns.items():
-        bad = f'"{column}" IS NOT NULL AND TRY_CAST("{column}" AS {kind}) IS NULL'
-        for place, value in con.execute(f'SELECT place, "{column}" FROM raw_{table} WHERE {bad}').fetchall():
-            yield WorkbenchError(place, f"{column} {value!r} is not known or not a {kind.split('(')[0]}",
-                                 _allowed(con, kind, value))  # fmt: skip
-    rules = con.execute(
-        "SELECT constraint_type, constraint_column_names, expression FROM duckdb_constraints() WHERE table_name = ?", [table]
-    ).fetchall()
-    typed = ", ".join(f'TRY_CAST("{c}" AS {kind}) AS "{c}"' for c, kind in columns.items())
-    con.execute(f"CREATE OR REPLACE TEMP VIEW typed AS SELECT {typed}, place FROM raw_{table}")
-    for kind, names, expression in rules:
-        if kind == "NOT NULL":
-            blank = f'SELECT place FROM raw_{table} WHERE "{names[0]}" IS NULL'
-            for (place,) in con.execute(blank).fetchall():
-                yield WorkbenchError(place, f"{names[0]} is blank", "fill it; an unknown number is an estimated row")
-        elif kind == "CHECK":
-            for (place,) in con.execute(f"SELECT place FROM typed WHERE NOT ({expression})").fetchall():
-                yield WorkbenchError(place, f"breaks the rule {expression}", "see the rule in schema.sql")
-    yield from _repeated(con, table, "typed")
-
-
-def _allowed(con: duckdb.DuckDBPyConnection, kind: str, value: str) -> str:
-    if not kind.startswith("ENUM"):
-        return f"write a {kind}"
-    values = [v for (v,) in con.execute(f"SELECT unnest(enum_range(NULL::{kind}))").fetchall()]
-    near = difflib.get_close_matches(value, values, n=1, cutoff=0.3)
-    return (f"did you mean {near[0]!r}? " if near else "") + f"use one of {', '.join(values)}"
-
-
-def _repeated(con: duckdb.DuckDBPyConnection, table: str, relation: str) -> Iterator[WorkbenchError]:
-    # UNIQUE treats blanks as different, so the key is grouped here, where blanks are equal.
-    rules = con.execute(
-        "SELECT constraint_column_names FROM duckdb_constraints() WHERE table_name = ? AND constraint_type = 'UNIQUE'", [table]
-    ).fetchall()
-    for (names,) in rules:
-        key = ", ".join(f'"{n}"' for n in names)
-        again = f"SELECT list(place ORDER BY length(place), place) FROM {relation} GROUP BY {key} HAVING count(*) > 1"
-        for (placees,) in con.execute(again).fetchall():
-            for place in placees[1:]:
-                yield WorkbenchError(place, f"repeats the key of {placees[0]} ({', '.join(names)})",
-                                     "a newer observation has another day or source; a correction fills supersedes")  # fmt: skip
-
-
-def _contradictions_of_reference(con: duckdb.DuckDBPyConnection) -> Iterator[WorkbenchError]:
-    """What only shows across tables: unknown names, phantom places, prices of a whole node taken for one accelerator."""
-    for table in TABLES[1:]:
-        has = _columns(con, table)
-        if "source" in has:
-            for place, source in con.execute(
-                f"SELECT place, source FROM {table} WHERE source NOT IN (SELECT source FROM sources)"
-            ).fetchall():
-                yield WorkbenchError(place, f"source {source!r} is not in sources.csv", "add a row to sources.csv")
-        if "provider" in has and table in ("prices", "services", "regions"):
-            yield from _unknown(con, table, "provider", "providers", "provider", extra=("any",))
-        if "gpu" in has and table in ("prices", "assumptions"):
-            yield from _unknown(con, table, "gpu", "hardware", "gpu")
-        if "supersedes" in has:
-            yield from _superseding(con, table)
-        if "derived_from" in has:
-            for place, text in con.execute(
-                f"SELECT place, derived_from FROM {table} WHERE evidence = 'estimated' AND NOT contains(derived_from, ';')"
-            ).fetchall():
-                yield WorkbenchError(place, f"the estimate is derived from one thing ({text})", "name two, with '; '")
-        if "currency" in has and table != "currencies":
-            for place, currency in con.execute(
-                f"SELECT place, currency FROM {table} WHERE currency <> 'USD' AND currency NOT IN (SELECT currency FROM currencies)"
-            ).fetchall():
-                yield WorkbenchError(place, f"currency {currency} has no rate", "add a rate row to currencies.csv")
-    yield from _phantoms(con)
-    yield from _per_node(con)
-
-
-def _unknown(
-    con: duckdb.DuckDBPyConnection, table: str, column: str, other: str, key: str, *, extra: tuple[str, ...] = ()
-) -> Iterator[WorkbenchError]:
-    known = [k for (k,) in con.execute(f"SELECT DISTINCT {key} FROM {other}").fetchall()] + list(extra)
-    rows = con.execute(f"SELECT place, {column} FROM {table} WHERE {column} IS NOT NULL").fetchall()
-    for place, value in rows:
-        if value not in known:
-            near = difflib.get_close_matches(value, known, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            yield WorkbenchError(place, f"{column} {value!r} is not in {other}.csv", f"{hint}add a row to {other}.csv")
-
-
-def _superseding(con: duckdb.DuckDBPyConnection, table: str) -> Iterator[WorkbenchError]:
-    rows = con.execute(
-        f"SELECT n.place, n.supersedes, o.place FROM {table} n LEFT JOIN {table} o ON o.place = n.supersedes"
-        " WHERE n.supersedes IS NOT NULL"
-    ).fetchall()
-    for place, old, exists in rows:
-        if exists is None:
-            yield WorkbenchError(place, f"supersedes {old}, which is no row", "give FILE:LINE of the row it corrects")
-        elif old.rpartition(":")[0] == place.rpartition(":")[0] and int(old.rpartition(":")[2]) >= int(place.rpartition(":")[2]):
-            yield WorkbenchError(place, f"supersedes {old}, which is not an earlier row", "append the correction")
-
-
-def _phantoms(con: duckdb.DuckDBPyConnection) -> Iterator[WorkbenchError]:
-    rows = con.execute(
-        "SELECT p.place, p.gpu, p.region FROM prices p WHERE p.kind = 'offer' AND p.region NOT IN ('unstated', 'global')"
-        " AND (p.provider, p.gpu) IN (SELECT (provider, gpu) FROM availability)"
-        " AND (p.provider, p.gpu, p.region) NOT IN (SELECT (provider, gpu, region) FROM availability)"
-    ).fetchall()
-    for place, gpu, region in rows:
-        yield WorkbenchError(place, f"a price for {gpu} in {region}, where the seller has none",
-                             "make it a reference row, or add the place to availability.csv with its source")  # fmt: skip
-    unknown = con.execute(
-        "SELECT place, provider, region FROM prices WHERE kind = 'offer' AND region NOT IN ('unstated', 'global')"
-        " AND (provider, region) NOT IN (SELECT (provider, region) FROM regions)"
-    ).fetchall()
-    for place, provider, region in unknown:
-        yield WorkbenchError(place, f"region {region!r} of {provider} is not in regions.csv", "add it with its country")
-
-
-def _per_node(con: duckdb.DuckDBPyConnection) -> Iterator[WorkbenchError]:
-    limit = con.execute("SELECT value FROM assumptions WHERE name = 'per_node_price_ratio'").fetchall()
-    if not limit:
-        yield WorkbenchError("assumptions.csv", "per_node_price_ratio is missing", "add the row")
-        return
-    by_thing: dict[tuple[str, str], dict[str, list[tuple[str, float]]]] = defaultdict(lambda: defaultdict(list))
-    for place, provider, gpu, basis, value in con.execute(
-        "SELECT place, provider, gpu, basis, CASE unit WHEN 'USD/instance-hour' THEN value / gpu_count ELSE value END"
-        " FROM prices WHERE kind = 'offer' AND currency = 'USD'"
-    ).fetchall():
-        by_thing[gpu, basis][provider].append((place, value))
-    for (gpu, basis), sellers in by_thing.items():
-        for provider, rows in sellers.items():
-            others = [value for other, theirs in sellers.items() if other != provider for _, value in theirs]
-            for place, value in rows if others else ():
-                if value > limit[0][0] * median(others):
-                    yield WorkbenchError(
-                        place, f"{value:g} USD for an hour of one {gpu} ({basis}); other sellers' median is {median(others):g}",
-                        "is it the price of a whole node? give unit USD/instance-hour, or make it a reference row",
-                    )  # fmt: skip
-
-
-def _warnings(con: duckdb.DuckDBPyConnection) -> Iterator[WorkbenchError]:
-    facts = "SELECT provider, product, sku, region, basis, gpu, gpu_count, value, place, as_of FROM prices WHERE kind = 'offer'"
-    rows = con.execute(
-        f"SELECT s.place, s.value, o.value, o.place FROM ({facts}) s JOIN ({facts}) o USING"
-        " (provider, product, sku, region, gpu, gpu_count) WHERE s.basis = 'spot' AND o.basis = 'on_demand' AND s.value > o.value"
-    ).fetchall()
-    for place, spot, on_demand, other in rows:
-        yield WorkbenchError(place, f"spot at {spot:g} is dearer than on demand at {on_demand:g} ({other})",
-                             "shown, not refused: the market does that")  # fmt: skip
+    return list(soundness.repeated(schema, table, table))
 
 
 # --- what the datasets say at a day
@@ -295,18 +134,19 @@ def load(as_of: date, datasets: Path | None = None) -> Facts:
     Raises InputProblems for bad datasets, WorkbenchError where nothing is visible yet.
     """
     datasets = datasets or folder()
-    con = connect(datasets)
-    newest = sorted(_visible(con, "currencies", as_of), key=lambda r: r["seen_first"])
+    schema = _sound(datasets)
+    con = schema.con
+    newest = sorted(_visible(schema, "currencies", as_of), key=lambda r: r["seen_first"])
     rates = {"USD": 1.0} | {str(r["currency"]): float(r["value"]) for r in newest}
-    prices = [_normal(r, rates) for r in _visible(con, "prices", as_of) if r["kind"] == "offer"]
+    prices = [_normal(r, rates) for r in _visible(schema, "prices", as_of) if r["kind"] == "offer"]
     if not prices:
         first = con.execute("SELECT min(recorded) FROM prices").fetchall()[0][0]
         raise WorkbenchError(f"as_of {as_of}", "no price had been recorded by that day", f"ask for a day from {first} on")
-    services = [_normal(r, rates) for r in _visible(con, "services", as_of)]
-    assumptions = _things([_normal(r, rates) for r in _visible(con, "assumptions", as_of)], ("name", *SCOPES))
-    hardware = _things([_normal(r, rates) for r in _visible(con, "hardware", as_of)], ("gpu", "attribute"))
+    services = [_normal(r, rates) for r in _visible(schema, "services", as_of)]
+    assumptions = _things([_normal(r, rates) for r in _visible(schema, "assumptions", as_of)], ("name", *SCOPES))
+    hardware = _things([_normal(r, rates) for r in _visible(schema, "hardware", as_of)], ("gpu", "attribute"))
     capabilities: dict[tuple[str, str], list[tuple[str, str, str]]] = defaultdict(list)
-    for r in _visible(con, "capabilities", as_of):
+    for r in _visible(schema, "capabilities", as_of):
         capabilities[r["provider"], r["attribute"]].append((r["value"], r["place"], r["confidence"]))
     return Facts(
         as_of=as_of,
@@ -350,16 +190,16 @@ def _records(con: duckdb.DuckDBPyConnection, query: str, parameters: Iterable[An
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def _visible(con: duckdb.DuckDBPyConnection, table: str, as_of: date) -> list[dict[str, Any]]:
+def _visible(schema: Schema, table: str, as_of: date) -> list[dict[str, Any]]:
     """Rows of a table that count at a day: seen, recorded, in force, not withdrawn, not superseded by a visible row."""
-    columns = _columns(con, table)
+    columns = schema.columns[table]
     valid = " AND (valid_from IS NULL OR valid_from <= $day)" if "valid_from" in columns else ""
     seen = f"SELECT * FROM {table} WHERE least(last_day_of(as_of), recorded) <= $day AND recorded <= $day{valid}"
     if "supersedes" in columns:
         seen = f"WITH seen AS ({seen}) SELECT * FROM seen WHERE place NOT IN (SELECT supersedes FROM seen WHERE supersedes IS NOT NULL)"
     if "withdrawn" in columns:
         seen += " AND (withdrawn IS NULL OR withdrawn > $day)"
-    result = con.execute(f"SELECT *, first_day(as_of) AS seen_first FROM ({seen}) ORDER BY place", {"day": as_of})
+    result = schema.con.execute(f"SELECT *, first_day(as_of) AS seen_first FROM ({seen}) ORDER BY place", {"day": as_of})
     names = [d[0] for d in result.description or ()]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 

@@ -16,6 +16,7 @@ class Unit(NamedTuple):
 
 # A quantity is a float or a NumPy array of floats, with the axes (draw, month) where it has any.
 Share = Annotated[Any, Unit("dimensionless", "share")]
+SharePerMonth = Annotated[Any, Unit("dimensionless", "share/month")]  # months are counted, so the step has no dimension
 Ratio = Annotated[Any, Unit("dimensionless", "x")]
 Count = Annotated[Any, Unit("dimensionless", "count")]
 MonthCount = Annotated[Any, Unit("dimensionless", "months")]  # the step of the models: an index or a count of months

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.decision import breakeven, outcome
+from workbench.decision import breakeven
 from workbench.decision.draws import key, shock_key
 from workbench.decision.offers import Option
-from workbench.decision.outcome import Outcome, Study
+from workbench.decision.outcome import Outcome
+from workbench.decision.study import Study, study
 from workbench.decision.sensitivity import first_order
 from workbench.records import Facts, Scenario
 
@@ -82,7 +83,7 @@ def decide(facts: Facts, scenario: Scenario, *, strict: bool = False, stamp: Map
 
     Raises Infeasible where no option is left.
     """
-    return Decision(study=outcome.study(facts, scenario, strict=strict), stamp=stamp or {})
+    return Decision(study=study(facts, scenario, strict=strict), stamp=stamp or {})
 
 
 def _drivers(study: Study) -> list[tuple[str, float]]:
@@ -108,7 +109,7 @@ def _feasible(o: Outcome) -> dict[str, Any]:
         "provider": " + ".join(o.plan.providers), "offer": " + ".join(map(_label, o.plan.legs)), "basis": head.basis.value,
         "term_months": head.term_months, "region": " + ".join(leg.price.region for leg in o.plan.legs),
         "gpu": " + ".join(dict.fromkeys(leg.price.gpu for leg in o.plan.legs)), "id": o.plan.id,
-        "p10": o.quantile(0.1), "p50": o.quantile(0.5), "p90": o.quantile(0.9), "mean": o.mean,
+        **dict(zip(("p10", "p50", "p90"), o.quantiles, strict=True)), "mean": o.mean,
         "best_probability": o.best_probability, "expected_regret": o.expected_regret, "feasible": True, "reasons": [],
         "stale": any(leg.stale for leg in o.plan.legs), "evidence": o.evidence, "rows": list(o.rows),
         "liability_after": o.liability_after, "net_present_value": o.net_present_value, "parts": dict(o.parts),

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from workbench.decision.draws import Draws, Key, key
-from workbench.decision.outcome import Outcome, Plan, Study, monthly
+from workbench.decision.outcome import Outcome, Plan, monthly
+from workbench.decision.study import Study
 from workbench.records import Quantity
 
 STEPS = 40

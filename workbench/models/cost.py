@@ -31,6 +31,7 @@ from workbench.units import (
     RequestsPerMonth,
     RunsPerMonth,
     Share,
+    SharePerMonth,
     TokensPerGpuHour,
     TokensPerMonth,
     Usd,
@@ -171,7 +172,7 @@ def fleet_gpus(billed_gpu_hours: GpuHoursPerMonth, hours_per_month: HoursPerMont
 def price_factor(
     month: MonthCount,
     age_months: MonthCount,
-    price_drift: Share,
+    price_drift: SharePerMonth,
     market_volatility: Share,
     offer_volatility: Share,
     market_shock: Ratio,
@@ -188,7 +189,7 @@ def price_factor(
 def committed_price_factor(
     term_start: MonthCount,
     committed_age_months: MonthCount,
-    committed_drift: Share,
+    committed_drift: SharePerMonth,
     market_volatility: Share,
     committed_volatility: Share,
     market_shock: Ratio,

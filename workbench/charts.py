@@ -1,0 +1,311 @@
+"""One Altair theme, and four charts: a decision or its frame goes in, a chart with the finding as its title comes out.
+
+Each chart has a `..._frame` that builds its rows and a function that builds the chart from a decision or from such a
+frame, so that a slider builds the chart once and then swaps the rows: `view.spec = swapped(view.spec, frame)`.
+A frame carries its chart's title in the column `finding`.
+"""
+
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from workbench.decision import contrast as kinds
+from workbench.decision.contrast import HYPERSCALER, MIX, NEOCLOUD, Contrast
+
+if TYPE_CHECKING:
+    import altair as alt
+    import polars as pl
+
+    from workbench.decision.answer import Decision
+
+# One colour has one meaning in the whole product. They are those of Okabe and Ito, told apart by the colour-blind and
+# visible on white and on near-black alike (tests/test_charts.py holds both).
+COLOURS = {
+    HYPERSCALER: "#0072B2", NEOCLOUD: "#D55E00", MIX: "#CC79A7", "answer": "#009E73", "range": "#56B4E9", "excluded": "#8C8C8C",
+}  # fmt: skip
+TEXT = "#777777"
+"""Of all text in charts: a grey that is legible on white and on near-black, since a picture cannot know the page's."""
+FONT = "Inter, 'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif"
+MOST = 8
+BINS = 48
+THOUSAND = 1000.0
+HUNDRED = 100
+WIDE, NARROW, TALL, ROW = 430, 250, 170, 24
+"""Pixels: widths of a chart across the page and of one beside another, a height, the height of one row of bars."""
+CHARACTERS = {WIDE: 92, NARROW: 46}
+"""Characters that a line of the title holds, by the chart's width."""
+NUMBERS = ("no", "one", "two", "three", "four", "five")
+
+
+def _altair() -> Any:
+    # jsonschema's optional URI checker takes a second to import and checks nothing that a chart needs: where it is
+    # installed, None in its place makes its import fail, and jsonschema then goes on without it.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    import altair
+
+    return altair
+
+
+def theme() -> dict[str, Any]:
+    """The Vega-Lite configuration of every chart: no background, grey text, light grid, no frame."""
+    text = {"labelColor": TEXT, "titleColor": TEXT, "labelFont": FONT, "titleFont": FONT, "labelFontSize": 11, "titleFontSize": 11,
+            "titleFontWeight": "normal"}  # fmt: skip
+    return {
+        "background": "transparent", "font": FONT, "view": {"stroke": None}, "padding": 4,
+        "axis": {**text, "gridColor": TEXT, "gridOpacity": 0.22, "domain": False, "ticks": False, "labelPadding": 6,
+                 "titlePadding": 8, "labelLimit": 260},
+        "legend": {**text, "orient": "bottom", "title": None, "symbolType": "square", "padding": 0, "offset": 8},
+        "title": {"color": TEXT, "font": FONT, "fontSize": 13, "fontWeight": 600, "anchor": "start", "frame": "group",
+                  "offset": 12, "lineHeight": 17},
+        "text": {"color": TEXT, "font": FONT, "fontSize": 11},
+        "range": {"category": [COLOURS[k] for k in (HYPERSCALER, NEOCLOUD, MIX, "answer", "range", "excluded")]},
+    }  # fmt: skip
+
+
+def enable() -> None:
+    """Charts of this session show themselves as SVG, in this theme: in JupyterLab, on GitHub, in a report, on paper.
+
+    Altair's own renderers ask the network for their scripts, or draw nothing where no JavaScript runs.
+    """
+    alt = _altair()
+    alt.theme.register("workbench", enable=True)(lambda: alt.theme.ThemeConfig(config=theme()))
+    alt.renderers.register("workbench", bundle)
+    _ = alt.renderers.enable("workbench")
+
+
+def bundle(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """A chart for Jupyter: the picture, its specification, and its finding as a line of text."""
+    return {"image/svg+xml": svg(spec), "application/vnd.vegalite.v6+json": spec, "text/plain": finding(spec)}
+
+
+def svg(chart: Any) -> str:
+    """A chart, or its specification, as SVG text: no script, no request."""
+    import vl_convert
+
+    spec = chart if isinstance(chart, dict) else chart.to_dict()
+    return str(vl_convert.vegalite_to_svg(spec))
+
+
+def finding(chart: Any) -> str:
+    """The title of a chart or of its specification, in one line."""
+    spec = chart if isinstance(chart, dict) else chart.to_dict()
+    title = spec.get("title", "")
+    text = title.get("text", "") if isinstance(title, dict) else title
+    return " ".join(text) if isinstance(text, list) else str(text)
+
+
+def swapped(spec: dict[str, Any], frame: "pl.DataFrame") -> dict[str, Any]:
+    """The specification of a chart with the rows and the finding of another frame of the same kind: what a slider sets."""
+    width = spec.get("width", WIDE)
+    return {**spec, "data": {"values": _rows(frame)}, "title": {**spec["title"], "text": _lines(frame["finding"][0], width)}}
+
+
+def _rows(frame: "pl.DataFrame") -> list[dict[str, Any]]:
+    return frame.drop("finding").to_dicts()
+
+
+def _lines(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, CHARACTERS.get(width, CHARACTERS[WIDE]))
+
+
+def _frame(rows: list[dict[str, Any]], title: str) -> "pl.DataFrame":
+    import polars as pl
+
+    return pl.DataFrame([{**row, "finding": title} for row in rows], infer_schema_length=None)
+
+
+def _chart(frame: "pl.DataFrame", width: int, **size: Any) -> "alt.Chart":
+    alt = _altair()
+    return alt.Chart(
+        alt.InlineData(values=_rows(frame)), title=alt.Title(_lines(frame["finding"][0], width)), width=width, config=theme(), **size
+    )
+
+
+def _layered(chart: "alt.Chart", *layers: "alt.Chart") -> "alt.LayerChart":
+    """Layers over the chart's own data, title and theme, which stand once at the top."""
+    return _altair().layer(*layers, data=chart.data, title=chart.title, width=chart.width, height=chart.height, config=chart.config)
+
+
+def _marks() -> "alt.Chart":
+    return _altair().Chart()
+
+
+def _is_frame(source: Any) -> bool:
+    return not hasattr(source, "study")
+
+
+def of_hundred(probability: float) -> str:
+    """A probability in words that claim no more than it does: `97 of 100 draws`, `all draws`."""
+    count = round(probability * HUNDRED)
+    if probability >= 1 or probability <= 0:
+        return "all draws" if probability >= 1 else "no draw"
+    if count == HUNDRED:
+        return f"more than {HUNDRED - 1} of {HUNDRED} draws"
+    return f"{count} of {HUNDRED} draws" if count else f"fewer than 1 of {HUNDRED} draws"
+
+
+def words(name: str) -> str:
+    """The name of an input as people say it."""
+    return name.replace("_usd_", " USD ").replace("_", " ")
+
+
+# --- the best options as ranges
+
+
+def ranges_frame(decision: "Decision") -> "pl.DataFrame":
+    """One row an option, the answer first: P10, P50, P90 and mean in thousand USD over the horizon."""
+    found = kinds.shortlist(decision.study, MOST)
+    rows = [
+        {"option": name, "kind": kinds.side(o.plan, decision.study.facts), "p10": o.quantile(0.1) / THOUSAND,
+         "p50": o.quantile(0.5) / THOUSAND, "p90": o.quantile(0.9) / THOUSAND, "mean": o.mean / THOUSAND,
+         "best_probability": o.best_probability, "answer": o is decision.answer, "months": decision.scenario.months}
+        for o, name in zip(found, kinds.labels(found), strict=True)
+    ]  # fmt: skip
+    return _frame(rows, _verdict(decision))
+
+
+def _verdict(decision: "Decision") -> str:
+    found, rival = kinds.contrast(decision.study), decision.rival
+    if found is not None:
+        return f"The {found.side} costs {found.share:.0%} less than the best {found.rival_side}; it is cheaper in {of_hundred(found.probability)}"
+    own = kinds.side(decision.answer.plan, decision.study.facts)
+    if rival is None:
+        return f"Only one option is feasible, of a {own}"
+    less = (rival.mean - decision.answer.mean) / rival.mean
+    return f"Every feasible option is of a {own}; the best costs {less:.0%} less than the next"
+
+
+def ranges(source: Any) -> "alt.LayerChart":
+    """The best options as bars from P10 to P90 with their median; the answer is marked."""
+    alt, frame = _altair(), ranges_frame(source) if not _is_frame(source) else source
+    y = alt.Y("option:N", sort=None, title=None)
+    colour = alt.Color("kind:N", scale=_scale(HYPERSCALER, NEOCLOUD, MIX))
+    axis = alt.X("p10:Q", title="cost over the horizon, thousand USD: P10 to P90, line at the median", scale=alt.Scale(zero=True))
+    mark = _marks().encode(y=y)
+    bars = mark.mark_bar(height=12, opacity=0.55, cornerRadius=2).encode(x=axis, x2="p90:Q", color=colour)
+    middle = mark.mark_tick(thickness=2, height=16).encode(x=alt.X("p50:Q"), color=colour)
+    answer = mark.transform_filter("datum.answer").encode(x=alt.X("p90:Q"))
+    dot = answer.mark_point(shape="diamond", filled=True, size=90, opacity=1, xOffset=14, color=COLOURS["answer"])
+    text = answer.mark_text(align="left", dx=24, fontWeight=600, color=COLOURS["answer"]).encode(text=alt.value("the answer"))
+    return _layered(_chart(frame, WIDE, height=alt.Step(ROW)), bars, middle, dot, text)
+
+
+def _scale(*meanings: str) -> Any:
+    return _altair().Scale(domain=list(meanings), range=[COLOURS[m] for m in meanings])
+
+
+# --- the answer and its rival of the other kind, month by month
+
+
+def monthly_frame(decision: "Decision") -> "pl.DataFrame":
+    """One row a plan and month: mean, P10 and P90 in thousand USD a month, for the answer and the best of the other kind."""
+    found = kinds.contrast(decision.study)
+    rival = found.rival if found else decision.rival
+    plans = [decision.answer, *([rival] if rival else [])]
+    rows = [
+        {"month": month + 1, "option": name, "kind": kinds.side(o.plan, decision.study.facts), "answer": o is decision.answer,
+         "mean": float(o.monthly[month]) / THOUSAND, "low": float(o.monthly_band[0][month]) / THOUSAND,
+         "high": float(o.monthly_band[1][month]) / THOUSAND}
+        for o, name in zip(plans, kinds.labels(plans), strict=True) for month in range(decision.scenario.months)
+    ]  # fmt: skip
+    return _frame(rows, _course(decision, found))
+
+
+def _course(decision: "Decision", found: Contrast | None) -> str:
+    if found is None:
+        return f"The answer costs {decision.answer.monthly[-1] / THOUSAND:,.0f} thousand USD in the last month"
+    gap = (found.rival.monthly - found.answer.monthly) / THOUSAND
+    cheaper = int((gap > 0).sum())
+    if cheaper == len(gap):
+        return (f"The {found.side} is cheaper in every month: by {gap[0]:,.0f} thousand USD in the first, "
+                f"{gap[-1]:,.0f} in the last")  # fmt: skip
+    dear = len(gap) - cheaper
+    when = "at first" if (gap[:dear] <= 0).all() else "at the end" if (gap[cheaper:] <= 0).all() else "in between"
+    return f"The {found.side} is cheaper in {cheaper} of {len(gap)} months; {when} the {found.rival_side} is"
+
+
+def monthly(source: Any) -> "alt.LayerChart":
+    """Cost by month with its P10 to P90 band: the answer and the best of the other kind."""
+    alt, frame = _altair(), monthly_frame(source) if not _is_frame(source) else source
+    last = int(frame["month"].max() or 1)  # type: ignore[arg-type]
+    x = alt.X("month:Q", title="month", axis=alt.Axis(format="d", tickMinStep=1, grid=False), scale=alt.Scale(domain=[1, max(last, 2)], nice=False))
+    colour = alt.Color("kind:N", scale=_scale(HYPERSCALER, NEOCLOUD, MIX))
+    title = "thousand USD a month: mean, P10 to P90"
+    mark = _marks().encode(x=x, color=colour, detail="option:N")
+    band = mark.mark_area(opacity=0.18).encode(y=alt.Y("low:Q", title=title, scale=alt.Scale(zero=True)), y2="high:Q")
+    line = mark.mark_line(strokeWidth=2).encode(y=alt.Y("mean:Q"))
+    ends = mark.transform_filter("datum.answer").transform_joinaggregate(last="max(month)").transform_filter("datum.month == datum.last")
+    dot = ends.mark_point(shape="diamond", filled=True, size=90, opacity=1).encode(y=alt.Y("mean:Q"), color=alt.value(COLOURS["answer"]))
+    return _layered(_chart(frame, NARROW, height=TALL), band, line, dot)
+
+
+# --- the difference between the two, over all draws
+
+
+def difference_frame(decision: "Decision") -> "pl.DataFrame":
+    """Shares of the draws by what the answer saves against the best of the other kind, in thousand USD over the horizon."""
+    import numpy as np
+
+    found = kinds.contrast(decision.study)
+    if found is None:
+        return _frame([{"low": 0.0, "high": 0.0, "share": 0.0, "cheaper": kinds.side(decision.answer.plan, decision.study.facts)}],
+                      "There is no feasible option of the other kind")  # fmt: skip
+    saving = found.saving / THOUSAND
+    counts, edges = np.histogram(saving, bins=_edges(saving))
+    rows = [
+        {"low": float(low), "high": float(high), "share": float(count) / len(saving),
+         "cheaper": found.side if low >= 0 else found.rival_side}
+        for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
+    ]  # fmt: skip
+    middle = found.quantile(0.5) / THOUSAND
+    return _frame(rows, f"The {found.side} saves {middle:,.0f} thousand USD in the middle case, and is cheaper in {of_hundred(found.probability)}")
+
+
+def _edges(saving: Any) -> Any:
+    """Edges of equal bins, one of them at zero, so that no bar is half of one kind and half of the other."""
+    import numpy as np
+
+    width = max(float(np.ptp(saving)), np.finfo(float).eps) / BINS
+    return width * np.arange(np.floor(saving.min() / width), np.ceil(saving.max() / width) + 2)
+
+
+def difference(source: Any) -> "alt.LayerChart":
+    """How often the answer saves how much; bars left of zero are draws in which the other kind is cheaper."""
+    alt, frame = _altair(), difference_frame(source) if not _is_frame(source) else source
+    x = alt.X("low:Q", title="saving over the horizon, thousand USD", axis=alt.Axis(grid=False))
+    colour = alt.Color("cheaper:N", scale=_scale(HYPERSCALER, NEOCLOUD, MIX))
+    y = alt.Y("share:Q", title="share of draws", axis=alt.Axis(format="%", tickCount=3))
+    bars = _marks().mark_bar(opacity=0.75, binSpacing=1).encode(x=x, x2="high:Q", y=y, color=colour)
+    zero = _marks().mark_rule(color=TEXT, strokeDash=[3, 3]).encode(x=alt.datum(0))
+    return _layered(_chart(frame, NARROW, height=TALL), bars, zero)
+
+
+# --- what the difference to the runner-up hangs on
+
+
+def drivers_frame(decision: "Decision") -> "pl.DataFrame":
+    """One row an input: its share of the variance of the answer minus the runner-up, largest first."""
+    found = decision.drivers[:MOST]
+    rows = [{"input": words(name), "share": share} for name, share in found] or [{"input": "nothing uncertain", "share": 0.0}]
+    return _frame(rows, _doubt(found))
+
+
+def _doubt(found: list[tuple[str, float]]) -> str:
+    if not found:
+        return "No single input moves the difference to the runner-up"
+    total, count = 0.0, 0
+    while count < min(len(found), len(NUMBERS) - 1) and total < 1 / 2:
+        total, count = total + found[count][1], count + 1
+    if count == 1:
+        return f"One input explains {total:.0%} of the doubt: {words(found[0][0])}"
+    return f"{NUMBERS[count].capitalize()} inputs explain {total:.0%} of the doubt about the difference to the runner-up"
+
+
+def drivers(source: Any) -> "alt.LayerChart":
+    """Which uncertain inputs the difference between the answer and the runner-up hangs on."""
+    alt, frame = _altair(), drivers_frame(source) if not _is_frame(source) else source
+    mark = _marks().encode(y=alt.Y("input:N", sort=None, title=None))
+    bars = mark.mark_bar(height=10, cornerRadius=2, color=COLOURS["range"]).encode(
+        x=alt.X("share:Q", title="share of the variance explained", axis=alt.Axis(format="%", tickCount=4)))  # fmt: skip
+    text = mark.mark_text(align="left", dx=4).encode(x=alt.X("share:Q"), text=alt.Text("share:Q", format=".0%"))
+    return _layered(_chart(frame, WIDE, height=alt.Step(ROW)), bars, text)

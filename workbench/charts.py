@@ -21,8 +21,13 @@ if TYPE_CHECKING:
 # One colour has one meaning in the whole product. They are those of Okabe and Ito, told apart by the colour-blind and
 # visible on white and on near-black alike (tests/test_charts.py holds both).
 COLOURS = {
-    HYPERSCALER: "#0072B2", NEOCLOUD: "#D55E00", MIX: "#CC79A7", "answer": "#009E73", "range": "#56B4E9", "excluded": "#8C8C8C",
-}  # fmt: skip
+    HYPERSCALER: "#0072B2",
+    NEOCLOUD: "#D55E00",
+    MIX: "#56B4E9",
+    "answer": "#009E73",
+    "range": "#CC79A7",
+    "excluded": "#8C8C8C",
+}
 TEXT = "#777777"
 """Of all text in charts: a grey that is legible on white and on near-black, since a picture cannot know the page's."""
 FONT = "Inter, 'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif"
@@ -30,6 +35,11 @@ MOST = 8
 BINS = 48
 THOUSAND = 1000.0
 HUNDRED = 100
+TAIL = 0.005
+"""Share of the draws at each end that a histogram leaves out, so that a few far draws do not flatten it."""
+MOVES = "movement of the price of "
+NAME = "rows"
+"""Of the data within a chart's specification."""
 WIDE, NARROW, TALL, ROW = 430, 250, 170, 24
 """Pixels: widths of a chart across the page and of one beside another, a height, the height of one row of bars."""
 CHARACTERS = {WIDE: 92, NARROW: 46}
@@ -48,14 +58,15 @@ def _altair() -> Any:
 
 def theme() -> dict[str, Any]:
     """The Vega-Lite configuration of every chart: no background, grey text, light grid, no frame."""
-    text = {"labelColor": TEXT, "titleColor": TEXT, "labelFont": FONT, "titleFont": FONT, "labelFontSize": 11, "titleFontSize": 11,
-            "titleFontWeight": "normal"}  # fmt: skip
+    text = {"labelColor": TEXT, "titleColor": TEXT, "labelFont": FONT, "titleFont": FONT, "labelFontSize": 11,
+            "titleFontSize": 11, "titleFontWeight": "normal"}  # fmt: skip
     return {
         "background": "transparent", "font": FONT, "view": {"stroke": None}, "padding": 4,
         "axis": {**text, "gridColor": TEXT, "gridOpacity": 0.22, "domain": False, "ticks": False, "labelPadding": 6,
-                 "titlePadding": 8, "labelLimit": 260},
-        "legend": {**text, "orient": "bottom", "title": None, "symbolType": "square", "padding": 0, "offset": 8},
-        "title": {"color": TEXT, "font": FONT, "fontSize": 13, "fontWeight": 600, "anchor": "start", "frame": "group",
+                 "titlePadding": 8, "labelLimit": 300},
+        "legend": {**text, "orient": "bottom", "title": None, "symbolType": "square", "symbolOpacity": 1,
+                   "padding": 0, "offset": 8},
+        "title": {"color": TEXT, "font": FONT, "fontSize": 13, "fontWeight": 600, "anchor": "start", "frame": "bounds",
                   "offset": 12, "lineHeight": 17},
         "text": {"color": TEXT, "font": FONT, "fontSize": 11},
         "range": {"category": [COLOURS[k] for k in (HYPERSCALER, NEOCLOUD, MIX, "answer", "range", "excluded")]},
@@ -95,9 +106,13 @@ def finding(chart: Any) -> str:
 
 
 def swapped(spec: dict[str, Any], frame: "pl.DataFrame") -> dict[str, Any]:
-    """The specification of a chart with the rows and the finding of another frame of the same kind: what a slider sets."""
+    """The specification of a chart with the rows and finding of another frame of its kind: what a slider sets."""
     width = spec.get("width", WIDE)
-    return {**spec, "data": {"values": _rows(frame)}, "title": {**spec["title"], "text": _lines(frame["finding"][0], width)}}
+    return {
+        **spec,
+        "data": {"name": NAME, "values": _rows(frame)},
+        "title": {**spec["title"], "text": _lines(frame["finding"][0], width)},
+    }
 
 
 def _rows(frame: "pl.DataFrame") -> list[dict[str, Any]]:
@@ -117,13 +132,19 @@ def _frame(rows: list[dict[str, Any]], title: str) -> "pl.DataFrame":
 def _chart(frame: "pl.DataFrame", width: int, **size: Any) -> "alt.Chart":
     alt = _altair()
     return alt.Chart(
-        alt.InlineData(values=_rows(frame)), title=alt.Title(_lines(frame["finding"][0], width)), width=width, config=theme(), **size
+        alt.InlineData(values=_rows(frame), name=NAME),
+        title=alt.Title(_lines(frame["finding"][0], width)),
+        width=width,
+        config=theme(),
+        **size,
     )
 
 
 def _layered(chart: "alt.Chart", *layers: "alt.Chart") -> "alt.LayerChart":
     """Layers over the chart's own data, title and theme, which stand once at the top."""
-    return _altair().layer(*layers, data=chart.data, title=chart.title, width=chart.width, height=chart.height, config=chart.config)
+    return _altair().layer(
+        *layers, data=chart.data, title=chart.title, width=chart.width, height=chart.height, config=chart.config
+    )
 
 
 def _marks() -> "alt.Chart":
@@ -146,7 +167,8 @@ def of_hundred(probability: float) -> str:
 
 def words(name: str) -> str:
     """The name of an input as people say it."""
-    return name.replace("_usd_", " USD ").replace("_", " ")
+    said = name.replace("_usd_", " USD ").replace("_gpu_", " GPU ").replace("_", " ")
+    return "future price of " + said.removeprefix(MOVES) if said.startswith(MOVES) else said
 
 
 # --- the best options as ranges
@@ -167,7 +189,8 @@ def ranges_frame(decision: "Decision") -> "pl.DataFrame":
 def _verdict(decision: "Decision") -> str:
     found, rival = kinds.contrast(decision.study), decision.rival
     if found is not None:
-        return f"The {found.side} costs {found.share:.0%} less than the best {found.rival_side}; it is cheaper in {of_hundred(found.probability)}"
+        less = f"The {found.side} costs {found.share:.0%} less than the best {found.rival_side}"
+        return f"{less}; it is cheaper in {of_hundred(found.probability)}"
     own = kinds.side(decision.answer.plan, decision.study.facts)
     if rival is None:
         return f"Only one option is feasible, of a {own}"
@@ -179,33 +202,38 @@ def ranges(source: Any) -> "alt.LayerChart":
     """The best options as bars from P10 to P90 with their median; the answer is marked."""
     alt, frame = _altair(), ranges_frame(source) if not _is_frame(source) else source
     y = alt.Y("option:N", sort=None, title=None)
-    colour = alt.Color("kind:N", scale=_scale(HYPERSCALER, NEOCLOUD, MIX))
-    axis = alt.X("p10:Q", title="cost over the horizon, thousand USD: P10 to P90, line at the median", scale=alt.Scale(zero=True))
+    colour = _colour("kind", frame)
+    title = "cost over the horizon, thousand USD: from P10 to P90, line at P50"
+    axis = alt.X("p10:Q", title=title, scale=alt.Scale(zero=True))
     mark = _marks().encode(y=y)
     bars = mark.mark_bar(height=12, opacity=0.55, cornerRadius=2).encode(x=axis, x2="p90:Q", color=colour)
     middle = mark.mark_tick(thickness=2, height=16).encode(x=alt.X("p50:Q"), color=colour)
     answer = mark.transform_filter("datum.answer").encode(x=alt.X("p90:Q"))
     dot = answer.mark_point(shape="diamond", filled=True, size=90, opacity=1, xOffset=14, color=COLOURS["answer"])
-    text = answer.mark_text(align="left", dx=24, fontWeight=600, color=COLOURS["answer"]).encode(text=alt.value("the answer"))
+    text = answer.mark_text(align="left", dx=24, fontWeight=600, color=COLOURS["answer"])
+    text = text.encode(text=alt.value("the answer"))
     return _layered(_chart(frame, WIDE, height=alt.Step(ROW)), bars, middle, dot, text)
 
 
-def _scale(*meanings: str) -> Any:
-    return _altair().Scale(domain=list(meanings), range=[COLOURS[m] for m in meanings])
+def _colour(column: str, frame: "pl.DataFrame") -> Any:
+    """Colour by kind of provider; the legend leaves out a mix where there is none."""
+    alt, shown = _altair(), [k for k in kinds.SIDES if k != MIX or MIX in frame[column]]
+    scale = alt.Scale(domain=list(kinds.SIDES), range=[COLOURS[k] for k in kinds.SIDES])
+    return alt.Color(f"{column}:N", scale=scale, legend=alt.Legend(values=shown))
 
 
 # --- the answer and its rival of the other kind, month by month
 
 
 def monthly_frame(decision: "Decision") -> "pl.DataFrame":
-    """One row a plan and month: mean, P10 and P90 in thousand USD a month, for the answer and the best of the other kind."""
+    """One row a plan and month, for the answer and the best of the other kind: mean, P10, P90 in thousand USD a month."""
     found = kinds.contrast(decision.study)
     rival = found.rival if found else decision.rival
     plans = [decision.answer, *([rival] if rival else [])]
     rows = [
-        {"month": month + 1, "option": name, "kind": kinds.side(o.plan, decision.study.facts), "answer": o is decision.answer,
-         "mean": float(o.monthly[month]) / THOUSAND, "low": float(o.monthly_band[0][month]) / THOUSAND,
-         "high": float(o.monthly_band[1][month]) / THOUSAND}
+        {"month": month + 1, "option": name, "kind": kinds.side(o.plan, decision.study.facts),
+         "answer": o is decision.answer, "mean": float(o.monthly[month]) / THOUSAND,
+         "low": float(o.monthly_band[0][month]) / THOUSAND, "high": float(o.monthly_band[1][month]) / THOUSAND}
         for o, name in zip(plans, kinds.labels(plans), strict=True) for month in range(decision.scenario.months)
     ]  # fmt: skip
     return _frame(rows, _course(decision, found))
@@ -228,14 +256,17 @@ def monthly(source: Any) -> "alt.LayerChart":
     """Cost by month with its P10 to P90 band: the answer and the best of the other kind."""
     alt, frame = _altair(), monthly_frame(source) if not _is_frame(source) else source
     last = int(frame["month"].max() or 1)  # type: ignore[arg-type]
-    x = alt.X("month:Q", title="month", axis=alt.Axis(format="d", tickMinStep=1, grid=False), scale=alt.Scale(domain=[1, max(last, 2)], nice=False))
-    colour = alt.Color("kind:N", scale=_scale(HYPERSCALER, NEOCLOUD, MIX))
-    title = "thousand USD a month: mean, P10 to P90"
+    whole = alt.Axis(format="d", tickMinStep=1, grid=False)
+    span = alt.Scale(domain=[1, max(last, 2)], nice=False)
+    x = alt.X("month:Q", title="month (line: mean; band: P10 to P90)", axis=whole, scale=span)
+    colour = _colour("kind", frame)
     mark = _marks().encode(x=x, color=colour, detail="option:N")
-    band = mark.mark_area(opacity=0.18).encode(y=alt.Y("low:Q", title=title, scale=alt.Scale(zero=True)), y2="high:Q")
+    y = alt.Y("low:Q", title="thousand USD a month", scale=alt.Scale(zero=True))
+    band = mark.mark_area(opacity=0.18).encode(y=y, y2="high:Q")
     line = mark.mark_line(strokeWidth=2).encode(y=alt.Y("mean:Q"))
-    ends = mark.transform_filter("datum.answer").transform_joinaggregate(last="max(month)").transform_filter("datum.month == datum.last")
-    dot = ends.mark_point(shape="diamond", filled=True, size=90, opacity=1).encode(y=alt.Y("mean:Q"), color=alt.value(COLOURS["answer"]))
+    ends = mark.transform_joinaggregate(last="max(month)").transform_filter("datum.answer && datum.month == datum.last")
+    dot = ends.mark_point(shape="diamond", filled=True, size=90, opacity=1)
+    dot = dot.encode(y=alt.Y("mean:Q"), color=alt.value(COLOURS["answer"]))
     return _layered(_chart(frame, NARROW, height=TALL), band, line, dot)
 
 
@@ -243,37 +274,46 @@ def monthly(source: Any) -> "alt.LayerChart":
 
 
 def difference_frame(decision: "Decision") -> "pl.DataFrame":
-    """Shares of the draws by what the answer saves against the best of the other kind, in thousand USD over the horizon."""
+    """Shares of the draws by what the answer saves against the best of the other kind, thousand USD over the horizon."""
     import numpy as np
 
     found = kinds.contrast(decision.study)
     if found is None:
-        return _frame([{"low": 0.0, "high": 0.0, "share": 0.0, "cheaper": kinds.side(decision.answer.plan, decision.study.facts)}],
-                      "There is no feasible option of the other kind")  # fmt: skip
+        nothing = {
+            "low": 0.0,
+            "high": 0.0,
+            "share": 0.0,
+            "cheaper": kinds.side(decision.answer.plan, decision.study.facts),
+        }
+        return _frame([nothing], "There is no feasible option of the other kind")
     saving = found.saving / THOUSAND
-    counts, edges = np.histogram(saving, bins=_edges(saving))
+    edges = _edges(saving)
+    counts, _ = np.histogram(saving, bins=edges)
     rows = [
         {"low": float(low), "high": float(high), "share": float(count) / len(saving),
          "cheaper": found.side if low >= 0 else found.rival_side}
         for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
     ]  # fmt: skip
     middle = found.quantile(0.5) / THOUSAND
-    return _frame(rows, f"The {found.side} saves {middle:,.0f} thousand USD in the middle case, and is cheaper in {of_hundred(found.probability)}")
+    title = f"The {found.side} saves {middle:,.0f} thousand USD in the middle case"
+    return _frame(rows, f"{title}, and is cheaper in {of_hundred(found.probability)}")
 
 
 def _edges(saving: Any) -> Any:
     """Edges of equal bins, one of them at zero, so that no bar is half of one kind and half of the other."""
     import numpy as np
 
-    width = max(float(np.ptp(saving)), np.finfo(float).eps) / BINS
-    return width * np.arange(np.floor(saving.min() / width), np.ceil(saving.max() / width) + 2)
+    low, high = np.quantile(saving, [TAIL, 1 - TAIL])
+    width = max(float(high - low), np.finfo(float).eps) / BINS
+    return width * np.arange(np.floor(low / width), np.ceil(high / width) + 2)
 
 
 def difference(source: Any) -> "alt.LayerChart":
     """How often the answer saves how much; bars left of zero are draws in which the other kind is cheaper."""
     alt, frame = _altair(), difference_frame(source) if not _is_frame(source) else source
-    x = alt.X("low:Q", title="saving over the horizon, thousand USD", axis=alt.Axis(grid=False))
-    colour = alt.Color("cheaper:N", scale=_scale(HYPERSCALER, NEOCLOUD, MIX))
+    title = f"saving over the horizon, thousand USD (middle {1 - 2 * TAIL:.0%} of draws)"
+    x = alt.X("low:Q", bin="binned", title=title, axis=alt.Axis(grid=False, tickCount=6))
+    colour = _colour("cheaper", frame)
     y = alt.Y("share:Q", title="share of draws", axis=alt.Axis(format="%", tickCount=3))
     bars = _marks().mark_bar(opacity=0.75, binSpacing=1).encode(x=x, x2="high:Q", y=y, color=colour)
     zero = _marks().mark_rule(color=TEXT, strokeDash=[3, 3]).encode(x=alt.datum(0))
@@ -286,8 +326,8 @@ def difference(source: Any) -> "alt.LayerChart":
 def drivers_frame(decision: "Decision") -> "pl.DataFrame":
     """One row an input: its share of the variance of the answer minus the runner-up, largest first."""
     found = decision.drivers[:MOST]
-    rows = [{"input": words(name), "share": share} for name, share in found] or [{"input": "nothing uncertain", "share": 0.0}]
-    return _frame(rows, _doubt(found))
+    rows = [{"input": words(name), "share": share} for name, share in found]
+    return _frame(rows or [{"input": "nothing uncertain", "share": 0.0}], _doubt(found))
 
 
 def _doubt(found: list[tuple[str, float]]) -> str:
@@ -298,14 +338,14 @@ def _doubt(found: list[tuple[str, float]]) -> str:
         total, count = total + found[count][1], count + 1
     if count == 1:
         return f"One input explains {total:.0%} of the doubt: {words(found[0][0])}"
-    return f"{NUMBERS[count].capitalize()} inputs explain {total:.0%} of the doubt about the difference to the runner-up"
+    return f"{NUMBERS[count].capitalize()} inputs explain {total:.0%} of the doubt about the lead over the runner-up"
 
 
 def drivers(source: Any) -> "alt.LayerChart":
     """Which uncertain inputs the difference between the answer and the runner-up hangs on."""
     alt, frame = _altair(), drivers_frame(source) if not _is_frame(source) else source
     mark = _marks().encode(y=alt.Y("input:N", sort=None, title=None))
-    bars = mark.mark_bar(height=10, cornerRadius=2, color=COLOURS["range"]).encode(
-        x=alt.X("share:Q", title="share of the variance explained", axis=alt.Axis(format="%", tickCount=4)))  # fmt: skip
+    x = alt.X("share:Q", title="share of the variance explained", axis=alt.Axis(format="%", tickCount=4))
+    bars = mark.mark_bar(height=10, cornerRadius=2, color=COLOURS["range"]).encode(x=x)
     text = mark.mark_text(align="left", dx=4).encode(x=alt.X("share:Q"), text=alt.Text("share:Q", format=".0%"))
     return _layered(_chart(frame, WIDE, height=alt.Step(ROW)), bars, text)

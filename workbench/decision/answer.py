@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.decision import breakeven
-from workbench.decision.draws import key, shock_key
+from workbench.decision.draws import MARKET, PRICES, key, shock_key
 from workbench.decision.offers import Option
 from workbench.decision.outcome import Outcome
 from workbench.decision.study import Study, study
@@ -92,8 +92,8 @@ def _drivers(study: Study) -> list[tuple[str, float]]:
     used = {}
     for leg in (*study.answer.plan.legs, *study.rival.plan.legs):
         used |= {key(q): q.text for q in leg.inputs.values() if q.uncertain}
-        used |= {shock_key(q): "movement of the " + q.text for n, q in leg.inputs.items() if n in ("list_price", "committed_list_price")}
-    keys = [k for k in study.draws.values if k in used or k == ("market price",)]
+        used |= {shock_key(q): "movement of the " + q.text for n, q in leg.inputs.items() if n in PRICES}
+    keys = [k for k in study.draws.values if k in used or k == MARKET]
     shares = first_order(np.hstack([study.draws.values[k] for k in keys]), study.answer.total - study.rival.total)
     ranked = sorted(((used.get(k, "market price"), float(s)) for k, s in zip(keys, shares, strict=True)), key=lambda d: (-d[1], d[0]))
     return [d for d in ranked if d[1] >= LEAST_SHARE]

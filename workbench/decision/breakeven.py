@@ -13,6 +13,8 @@ from workbench.records import Quantity
 STEPS = 40
 FEW = 256
 RIVALS = 6
+TOLERANCE = 1e-7
+"""Relative: far below what any input is known to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,10 +108,20 @@ def _crossing(study: Study, rival: Outcome, k: Key, quantity: Quantity, end: flo
 
 
 def _root(excess: Callable[[float], float], below: float, above: float) -> float:
-    """Bisection: costs have jumps at whole instances, where a secant may leave the bracket."""
+    """Where the excess changes sign between two ends, by the Illinois method: regula falsi that halves a stale end.
+
+    Costs are nearly straight between the jumps at whole instances, where the bracket keeps it from leaving.
+    """
+    low, high, side = excess(below), excess(above), 0
     for _ in range(STEPS):
-        middle = (below + above) / 2
-        below, above = (middle, above) if excess(middle) < 0 else (below, middle)
-        if abs(above - below) <= abs(above) * np.sqrt(np.finfo(float).eps):
-            break
+        at = (below * high - above * low) / (high - low)
+        value = excess(at)
+        if value == 0 or abs(above - below) <= TOLERANCE * abs(above):
+            return at
+        if (value < 0) == (low < 0):
+            below, low, high, side = at, value, high / (2 if side < 0 else 1), -1
+        else:
+            above, high, low, side = at, value, low / (2 if side > 0 else 1), 1
+        if abs(value) <= TOLERANCE * (abs(low) + abs(high)):
+            return at
     return (below + above) / 2

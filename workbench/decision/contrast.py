@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from workbench.decision.draws import Array
-from workbench.decision.outcome import Outcome, Plan, Study
+from workbench.decision.offers import Option
+from workbench.decision.outcome import Outcome, Plan
+from workbench.decision.study import Study
 from workbench.records import Evidence, Facts
 
 HYPERSCALER, NEOCLOUD, MIX = "hyperscaler", "neocloud", "mix"
@@ -99,8 +101,15 @@ def weakest(outcome: Outcome) -> Evidence:
 
 
 def label(plan: Plan) -> str:
-    """A plan in a few words: seller and product, accelerator, how it is bought."""
-    return " + ".join(f"{leg.provider} {leg.product}, {leg.price.gpu}, {leg.terms}" for leg in plan.legs)
+    """A plan in a few words: seller, product where it has a name of its own, accelerator, how it is bought."""
+    if len(plan.legs) > 1:
+        return " + ".join(f"{seller(leg)} {leg.terms}" for leg in plan.legs)
+    return f"{seller(plan.head)}, {plan.head.price.gpu}, {plan.head.terms}"
+
+
+def seller(option: Option) -> str:
+    """`GCP Vertex AI`, but plain `RunPod`: a product in lower case (pods, serverless, cloud) is a word, not a name."""
+    return option.provider if option.product.islower() else f"{option.provider} {option.product}"
 
 
 def labels(outcomes: list[Outcome]) -> list[str]:

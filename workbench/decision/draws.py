@@ -1,17 +1,17 @@
-"""Uncertain inputs become draws: Sobol points, drawn once from the scenario's seed and reused for every option.
+"""Uncertain inputs become draws: a Latin hypercube, drawn once from the scenario's seed and reused for every option.
 
-Every distinct quantity has one dimension, so two options that rest on the same row move together. The market's shock
-comes first, then what most options share, then each offer's own.
+Every distinct quantity has one column, so two options that rest on the same row move together. A column depends on the
+seed and on what it stands for alone: adding an offer or moving a slider leaves all others as they were.
 """
 
-import warnings
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from workbench.decision.offers import Option
 from workbench.records import Quantity
@@ -19,6 +19,8 @@ from workbench.records import Quantity
 Array = NDArray[np.float64]
 Key = tuple[str, ...]
 MARKET: Key = ("market price",)
+PRICES = ("list_price", "committed_list_price")
+"""Inputs that are quotes: what they may turn out to be differs from how they move after that."""
 
 
 def key(quantity: Quantity) -> Key:
@@ -44,45 +46,49 @@ class Draws:
 
 
 def uncertain(options: Iterable[Option]) -> tuple[dict[Key, Quantity], list[Key]]:
-    """The distinct uncertain quantities of the options, and all keys in the order of their dimensions."""
-    uses: Counter[Key] = Counter()
+    """The distinct uncertain quantities of the options, and the shocks that move their prices."""
     quantities: dict[Key, Quantity] = {}
-    shocks: Counter[Key] = Counter()
+    shocks: dict[Key, None] = {MARKET: None}
     for option in options:
-        for quantity in option.inputs.values():
+        for name, quantity in option.inputs.items():
             if quantity.uncertain:
-                uses[key(quantity)] += 1
                 quantities[key(quantity)] = quantity
-        shocks.update(shock_key(option.inputs[n]) for n in ("list_price", "committed_list_price") if n in option.inputs)
-    ordered = sorted(uses, key=lambda k: (-uses[k], k)) + sorted(shocks)
-    return quantities, [MARKET, *ordered]
+            if name in PRICES:
+                shocks[shock_key(quantity)] = None
+    return quantities, list(shocks)
 
 
 def draw(options: Iterable[Option], size: int, seed: int) -> Draws:
-    """`size` scrambled Sobol points over all uncertain quantities, triangular between low, value and high."""
-    from scipy.stats import qmc  # slow to import (0.9 s of CPU with all of scipy.stats): only where points are drawn
+    """`size` draws of every uncertain quantity, triangular between low, value and high, and of every shock, normal.
 
-    quantities, keys = uncertain(options)
-    with warnings.catch_warnings():  # a size that is no power of two is the user's choice; balance is then approximate
-        warnings.simplefilter("ignore", UserWarning)
-        points = qmc.Sobol(d=len(keys), scramble=True, rng=seed).random(size)
-    return _shape(quantities, keys, points)
+    Each column has one draw in each of `size` strata of equal probability, in an order of its own.
+    """
+    quantities, shocks = uncertain(options)
+    values = {k: triangular(_strata(k, size, seed, jitter=True), q) for k, q in quantities.items()}
+    normal = _normal_quantiles(size)
+    values |= {k: normal[_strata(k, size, seed, jitter=False)] for k in shocks}
+    return Draws({k: v[:, None] for k, v in values.items()}, quantities)
 
 
 def central(options: Iterable[Option]) -> Draws:
     """One draw with every input at its median."""
-    quantities, keys = uncertain(options)
-    return _shape(quantities, keys, np.full((1, len(keys)), 1 / 2))
+    quantities, shocks = uncertain(options)
+    middle = np.full((1, 1), 1 / 2)
+    return Draws({k: triangular(middle, q) for k, q in quantities.items()} | {k: middle * 0 for k in shocks}, quantities)
 
 
-def _shape(quantities: Mapping[Key, Quantity], keys: list[Key], points: Array) -> Draws:
-    tiny = np.finfo(float).tiny
-    columns = {k: np.ascontiguousarray(points[:, [i]]) for i, k in enumerate(keys)}
-    values = {
-        k: triangular(u, quantities[k]) if k in quantities else ndtri(np.clip(u, tiny, 1 - np.finfo(float).eps))
-        for k, u in columns.items()
-    }
-    return Draws(values, quantities)
+def _strata(k: Key, size: int, seed: int, *, jitter: bool) -> Array:
+    stream = int.from_bytes(blake2b("\0".join(k).encode(), digest_size=8).digest(), "big")
+    generator = np.random.default_rng([seed, stream])
+    order = generator.permutation(size)
+    return (order + generator.random(size)) / size if jitter else order
+
+
+@lru_cache(maxsize=8)
+def _normal_quantiles(size: int) -> Array:
+    """The standard normal at the middle of each stratum."""
+    normal = NormalDist()
+    return np.array([normal.inv_cdf((i + 1 / 2) / size) for i in range(size)])
 
 
 def triangular(share: Array, quantity: Quantity) -> Array:

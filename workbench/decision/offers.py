@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.records import Basis, Evidence, Facts, Price, Quantity, Range, Scenario, Service, WorkbenchError
+from workbench.records import Basis, Evidence, Facts, Price, Quantity, Range, Scenario, Scoped, Service, WorkbenchError
 
 AVERAGE_MONTH_DAYS = 365.25 / 12
 PRECEDENCE = ("provider", "product", "gpu", "basis", "workload", "provider_kind")
@@ -58,10 +58,36 @@ class Desk:
     strict: bool = False
 
     @cached_property
-    def _by_name(self) -> Mapping[str, list[Any]]:
+    def _by_name(self) -> Mapping[str, list[Scoped]]:
         found = defaultdict(list)
-        for scoped in self.facts.assumptions:
+        for scoped in sorted(self.facts.assumptions, key=_precedence, reverse=True):
             found[scoped.quantity.name].append(scoped)
+        return found
+
+    @cached_property
+    def _services(self) -> Mapping[tuple[str, str, str], list[Service]]:
+        found = defaultdict(list)
+        for service in self.facts.services:
+            found[service.provider, service.category, service.plan].append(service)
+        return found
+
+    @cached_property
+    def premiums(self) -> Mapping[tuple[str, str], Service]:
+        """(provider, product) -> the premium of a managed platform over the plain price."""
+        return {(s.provider, s.product): s for s in self.facts.services if s.category == "platform_premium" and s.product}
+
+    @cached_property
+    def listed(self) -> frozenset[tuple[str, str, str]]:
+        """(provider, product, gpu) that have a price of their own."""
+        return frozenset((p.provider, p.product, p.gpu) for p in self.facts.prices)
+
+    @cached_property
+    def on_demand(self) -> Mapping[str, list[Price]]:
+        """The on-demand prices of each accelerator, cheapest first."""
+        found = defaultdict(list)
+        for price in sorted(self.facts.prices, key=lambda p: (p.usd_per_gpu_hour.value, p.usd_per_gpu_hour.rows)):
+            if price.basis is Basis.ON_DEMAND:
+                found[price.gpu].append(price)
         return found
 
     def kind(self, provider: str) -> str:
@@ -76,12 +102,11 @@ class Desk:
         if own is not None:
             unit = self._by_name[name][0].quantity.unit if name in self._by_name else "share"
             return replace(self.yours(name, own, unit, f"assumptions.{name}"), name=rename or name)
-        fits = [s for s in self._by_name.get(name, ()) if all(scope.get(k) == v for k, v in s.scope.items())]
-        if not fits:
-            text = ", ".join(f"{k} {v}" for k, v in scope.items() if v)
-            raise WorkbenchError(f"assumptions.csv: {name}", f"no row for {text or 'it'}", "add a row with low and high")
-        best = max(fits, key=lambda s: [part in s.scope for part in PRECEDENCE])
-        return replace(best.quantity, name=rename or name, label=_label(name, best.scope))
+        for scoped in self._by_name.get(name, ()):
+            if all(scope.get(part) == wanted for part, wanted in scoped.scope.items()):
+                return replace(scoped.quantity, name=rename or name, label=_label(name, scoped.scope))
+        text = ", ".join(f"{k} {v}" for k, v in scope.items() if v)
+        raise WorkbenchError(f"assumptions.csv: {name}", f"no row for {text or 'it'}", "add a row with low and high")
 
     def yours(self, name: str, value: float | Range | None, unit: str, key: str, scale: float = 1.0) -> Quantity:
         """A number of the scenario, with the line it stands on (none for a default that the file leaves out)."""
@@ -96,11 +121,13 @@ class Desk:
         """The seller's own service row: the product's before the provider's, the place's before the general one."""
         market = self.facts.regions.get((price.provider, price.region), {}).get("market", "")
         places = (price.region, {"North America": "US", "Europe": "EU"}.get(market, market), None)
-        return min(
-            (s for s in self.facts.services if s.provider == price.provider and s.category == category and s.plan == plan
-             and s.product in (price.product, None) and (s.region in places or s.region == "US")),
-            key=lambda s: (s.product is None, places.index(s.region) if s.region in places else len(places)), default=None,
-        )  # fmt: skip
+        fits = [s for s in self._services.get((price.provider, category, plan), ())
+                if s.product in (price.product, None) and s.region in places]  # fmt: skip
+        return min(fits, key=lambda s: (s.product is None, places.index(s.region)), default=None)
+
+
+def _precedence(scoped: Scoped) -> list[bool]:
+    return [part in scoped.scope for part in PRECEDENCE]
 
 
 def _label(name: str, scope: Mapping[str, str]) -> str:
@@ -118,7 +145,7 @@ def constant(name: str, value: Any, unit: str = "") -> Quantity:
 def options(facts: Facts, scenario: Scenario, *, strict: bool = False) -> list[Option]:
     """Every offer as an option, the infeasible ones with their reasons and no inputs, in a stable order."""
     desk = Desk(facts, scenario, strict)
-    found = [_option(desk, prices) for prices in _choices([*facts.prices, *_managed(facts)])]
+    found = [_option(desk, prices) for prices in _choices([*facts.prices, *_managed(desk)])]
     return sorted(found, key=lambda o: (o.provider, o.product, o.offer, o.basis, o.term_months or 0, str(o.price.key)))
 
 
@@ -129,16 +156,13 @@ def _choices(prices: Iterable[Price]) -> list[list[Price]]:
     return [sorted(group, key=lambda p: p.usd_per_gpu_hour.value) for group in groups.values()]
 
 
-def _managed(facts: Facts) -> Iterator[Price]:
+def _managed(desk: Desk) -> Iterator[Price]:
     """Managed platforms that add a premium to the plain price and print no price of their own for that accelerator."""
-    listed = {(p.provider, p.product, p.gpu) for p in facts.prices}
-    for service in facts.services:
-        if service.category == "platform_premium" and service.product:
-            for price in facts.prices:
-                plain = price.provider == service.provider and price.basis in (Basis.ON_DEMAND, Basis.SPOT)
-                own = {s.product for s in facts.services if s.provider == price.provider and s.category == "platform_premium"}
-                if plain and price.product not in own and (price.provider, service.product, price.gpu) not in listed:
-                    yield replace(price, product=service.product)
+    for provider, product in desk.premiums:
+        for price in desk.facts.prices:
+            plain = price.basis in (Basis.ON_DEMAND, Basis.SPOT) and (price.provider, price.product) not in desk.premiums
+            if price.provider == provider and plain and (provider, product, price.gpu) not in desk.listed:
+                yield replace(price, product=product)
 
 
 def _option(desk: Desk, prices: list[Price]) -> Option:
@@ -341,20 +365,16 @@ def _price(desk: Desk, price: Price) -> Iterator[Quantity]:
     yield desk.assumption("market_volatility", **plain)
     yield desk.assumption("offer_volatility", **plain)
     yield from _extras(desk, price)
-    premium = desk.service("platform_premium", _premium_plan(desk, price), price) if _premium_plan(desk, price) else None
-    explicit = any(p.product == price.product and p.gpu == price.gpu and p.provider == price.provider for p in desk.facts.prices)
-    yield rate(premium, "platform_premium") if premium and not explicit else constant("platform_premium", 0.0, "share")
+    premium = desk.premiums.get((price.provider, price.product))
+    if premium is None or (price.provider, price.product, price.gpu) in desk.listed:
+        yield constant("platform_premium", 0.0, "share")
+    else:
+        yield rate(premium, "platform_premium")
     discount = scenario.terms.negotiated_discount.get(price.provider)
     if discount is None:
         yield constant("negotiated_discount", 0.0, "share")
     else:
         yield desk.yours("negotiated_discount", discount, "share", f"terms.negotiated_discount.{price.provider}")
-
-
-def _premium_plan(desk: Desk, price: Price) -> str:
-    plans = [s.plan for s in desk.facts.services
-             if s.provider == price.provider and s.category == "platform_premium" and s.product == price.product]  # fmt: skip
-    return plans[0] if plans else ""
 
 
 def _extras(desk: Desk, price: Price) -> Iterator[Quantity]:
@@ -386,8 +406,7 @@ def overflow(desk: Desk, price: Price) -> Price:
 
     Raises WorkbenchError where the seller prints none: the offer is then excluded with that reason.
     """
-    found = [p for p in desk.facts.prices if p.provider == price.provider and p.gpu == price.gpu
-             and p.basis is Basis.ON_DEMAND and not list(_place(desk, p, ""))]  # fmt: skip
+    found = [p for p in desk.on_demand.get(price.gpu, ()) if p.provider == price.provider and not list(_place(desk, p, ""))]
     same = [p for p in found if p.sku == price.sku and p.product == price.product] or [
         p for p in found if p.product == price.product] or found  # fmt: skip
     if not same:
@@ -424,8 +443,7 @@ def _capacity(desk: Desk, price: Price) -> Iterator[Quantity]:
 
 def bridge_price(desk: Desk, price: Price) -> Quantity:
     """The median on-demand price of the accelerator over all sellers, with the premium of asking at once."""
-    same = sorted((p.usd_per_gpu_hour for p in desk.facts.prices if p.gpu == price.gpu and p.basis is Basis.ON_DEMAND),
-                  key=lambda q: (q.value, q.rows)) or [price.usd_per_gpu_hour]  # fmt: skip
+    same = [p.usd_per_gpu_hour for p in desk.on_demand.get(price.gpu, ())] or [price.usd_per_gpu_hour]
     premium = desk.assumption("bridge_premium")
     middle = float(np.median([q.value for q in same])) * (1 + premium.value)
     return Quantity(

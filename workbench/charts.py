@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.decision import contrast as kinds
 from workbench.decision.contrast import HYPERSCALER, MIX, NEOCLOUD, Contrast
+from workbench.prose import of_hundred, words
 
 if TYPE_CHECKING:
     import altair as alt
@@ -34,10 +35,8 @@ FONT = "Inter, 'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif"
 MOST = 8
 BINS = 48
 THOUSAND = 1000.0
-HUNDRED = 100
 TAIL = 0.005
 """Share of the draws at each end that a histogram leaves out, so that a few far draws do not flatten it."""
-MOVES = "movement of the price of "
 NAME = "rows"
 """Of the data within a chart's specification."""
 WIDE, NARROW, TALL, ROW = 430, 250, 170, 24
@@ -155,22 +154,6 @@ def _is_frame(source: Any) -> bool:
     return not hasattr(source, "study")
 
 
-def of_hundred(probability: float) -> str:
-    """A probability in words that claim no more than it does: `97 of 100 draws`, `all draws`."""
-    count = round(probability * HUNDRED)
-    if probability >= 1 or probability <= 0:
-        return "all draws" if probability >= 1 else "no draw"
-    if count == HUNDRED:
-        return f"more than {HUNDRED - 1} of {HUNDRED} draws"
-    return f"{count} of {HUNDRED} draws" if count else f"fewer than 1 of {HUNDRED} draws"
-
-
-def words(name: str) -> str:
-    """The name of an input as people say it."""
-    said = name.replace("_usd_", " USD ").replace("_gpu_", " GPU ").replace("_", " ")
-    return "future price of " + said.removeprefix(MOVES) if said.startswith(MOVES) else said
-
-
 # --- the best options as ranges
 
 
@@ -189,8 +172,8 @@ def ranges_frame(decision: "Decision") -> "pl.DataFrame":
 def _verdict(decision: "Decision") -> str:
     found, rival = kinds.contrast(decision.study), decision.rival
     if found is not None:
-        less = f"The {found.side} costs {found.share:.0%} less than the best {found.rival_side}"
-        return f"{less}; it is cheaper in {of_hundred(found.probability)}"
+        cost = f"The {found.side} costs {found.share:.0%} less than the best {found.rival_side}"
+        return f"{cost}; it is cheaper in {of_hundred(found.probability)}"
     own = kinds.side(decision.answer.plan, decision.study.facts)
     if rival is None:
         return f"Only one option is feasible, of a {own}"
@@ -206,7 +189,7 @@ def ranges(source: Any) -> "alt.LayerChart":
     title = "cost over the horizon, thousand USD: from P10 to P90, line at P50"
     axis = alt.X("p10:Q", title=title, scale=alt.Scale(zero=True))
     mark = _marks().encode(y=y)
-    bars = mark.mark_bar(height=12, opacity=0.55, cornerRadius=2).encode(x=axis, x2="p90:Q", color=colour)
+    bars = mark.mark_bar(height=12, opacity=0.7, cornerRadius=2).encode(x=axis, x2="p90:Q", color=colour)
     middle = mark.mark_tick(thickness=2, height=16).encode(x=alt.X("p50:Q"), color=colour)
     answer = mark.transform_filter("datum.answer").encode(x=alt.X("p90:Q"))
     dot = answer.mark_point(shape="diamond", filled=True, size=90, opacity=1, xOffset=14, color=COLOURS["answer"])
@@ -226,7 +209,7 @@ def _colour(column: str, frame: "pl.DataFrame") -> Any:
 
 
 def monthly_frame(decision: "Decision") -> "pl.DataFrame":
-    """One row a plan and month, for the answer and the best of the other kind: mean, P10, P90 in thousand USD a month."""
+    """One row a plan and month, for the answer and the best of the other kind; thousand USD a month."""
     found = kinds.contrast(decision.study)
     rival = found.rival if found else decision.rival
     plans = [decision.answer, *([rival] if rival else [])]
@@ -274,7 +257,7 @@ def monthly(source: Any) -> "alt.LayerChart":
 
 
 def difference_frame(decision: "Decision") -> "pl.DataFrame":
-    """Shares of the draws by what the answer saves against the best of the other kind, thousand USD over the horizon."""
+    """Shares of the draws by what the answer saves against the best of the other kind; thousand USD."""
     import numpy as np
 
     found = kinds.contrast(decision.study)

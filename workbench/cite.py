@@ -5,10 +5,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 from html.parser import HTMLParser
+from math import floor, log10
+from string import Formatter
+from typing import Any
 
-from workbench.records import Evidence, Facts
+from workbench.records import Evidence, Facts, Quantity
 
 FIRST_ROWS = 3
+SIGNIFICANT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,8 @@ class Cited:
 
     def _repr_html_(self) -> str:
         title = f"{self.evidence}: {self.citation}" if self.rows else str(self.evidence)
-        return f'<span class="cited" data-evidence="{self.evidence}" title="{escape(title, quote=True)}">{escape(str(self))}</span>'
+        marks = f'class="cited" data-evidence="{self.evidence}" title="{escape(title, quote=True)}"'
+        return f"<span {marks}>{escape(str(self))}</span>"
 
 
 def money(value: float, unit: str, digits: int = 0) -> str:
@@ -54,7 +59,93 @@ def sources(rows: Iterable[str], facts: Facts) -> list[tuple[str, str, str, list
     for row in rows:
         if row in facts.row_sources:
             found.setdefault(facts.row_sources[row][0], []).append(row)
-    return [(s.title, s.as_of, s.address, cited) for i, cited in found.items() if (s := facts.sources.get(i)) is not None]
+    known = ((facts.sources.get(i), cited) for i, cited in found.items())
+    return [(s.title, s.as_of, s.address, cited) for s, cited in known if s is not None]
+
+
+def of(quantity: Quantity, value: float | None = None, text: str = "") -> Cited:
+    """A quantity, or another value that was found for it, as a cited number with three significant digits."""
+    number = float(quantity.value if value is None else value)
+    return Cited(number, quantity.unit, quantity.rows, quantity.evidence, text=text or plain(number, quantity.unit))
+
+
+def plain(value: float, unit: str) -> str:
+    """A number and its unit with no more digits than an estimate deserves; a share is shown as per cent."""
+    if unit == "share":
+        return money(value, unit, digits=0 if abs(value) >= 1 / 10 or value == 0 else 1)
+    digits = max(SIGNIFICANT - 1 - floor(log10(abs(value))), 0) if value else 0
+    number = f"{round(value, SIGNIFICANT - 1 - floor(log10(abs(value)))) if value else 0:,.{digits}f}"
+    number = number.rstrip("0").rstrip(".") if "." in number else number
+    return f"{number} {unit if unit != 'x' else ''}".strip().replace("-", "−", 1 if value < 0 else 0)
+
+
+# --- text in which every numeral is cited
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What an offer, a place or a file is called: its digits state no quantity."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return f'<span class="name">{escape(self.text)}</span>'
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Prose:
+    """Text whose numbers are `Cited` and whose names are `Name`: plain where printed, safe HTML where shown."""
+
+    parts: tuple[Any, ...]
+    tag: str = "p"
+    css: str = ""
+
+    def __str__(self) -> str:
+        return "".join(map(str, self.parts))
+
+    __repr__ = __str__
+
+    @property
+    def html(self) -> str:
+        """The text without its element."""
+        return "".join(map(html, self.parts))
+
+    def _repr_html_(self) -> str:
+        css = f' class="{self.css}"' if self.css else ""
+        return f"<{self.tag}{css}>{self.html}</{self.tag}>"
+
+
+def html(part: Any) -> str:
+    """A piece of a text as HTML: what is no `Cited`, `Name` or `Prose` is escaped, whatever it holds.
+
+    A paragraph within a text flows into it; any other element stays one.
+    """
+    if isinstance(part, Prose) and part.tag == "p":
+        return part.html
+    return part._repr_html_() if isinstance(part, Cited | Name | Prose) else escape(str(part))
+
+
+def say(template: str, *, tag: str = "p", css: str = "", **values: Any) -> Prose:
+    """`say("Run it on {where}: {cost}.", where=Name(...), cost=Cited(...))`: names in braces are replaced."""
+    parts: list[Any] = []
+    for text, name, _, _ in Formatter().parse(template):
+        parts += [text] if name is None else [text, values[name]]
+    return Prose(tuple(p for p in parts if p != ""), tag, css)
+
+
+def numerals(text: str, rows: tuple[str, ...], evidence: Evidence) -> Prose:
+    """A dataset's or a user's own words, with each of their numerals cited to the row that the words come from."""
+    parts: list[Any] = []
+    end = 0
+    for found in _NUMERAL.finditer(_bare(text)):
+        shown = text[found.start() : found.end()]
+        value = float(shown.strip("%+−-").replace(",", ""))
+        parts += [text[end : found.start()], Cited(value, "", rows, evidence, text=shown)]
+        end = found.end()
+    return Prose((*parts, text[end:]))
 
 
 # --- the finder of uncited numerals
@@ -68,6 +159,11 @@ _NUMERAL = re.compile(r"(?<![\w.])[-+−]?\d[\d,]*(?:\.\d+)?%?(?!\w)")
 _SILENT = ("style", "script", "svg", "head", "title", "code")
 _ALLOWED = ("cited", "stamp", "sources", "name")
 _VOID = ("br", "hr", "img", "input", "link", "meta", "col", "wbr")
+
+
+def _bare(text: str) -> str:
+    """The text with its days, addresses and names blanked out."""
+    return _NAMES.sub(lambda m: " " * len(m.group()), text)
 
 
 class _Text(HTMLParser):
@@ -98,6 +194,5 @@ def uncited(html: str) -> Iterator[str]:
     reader = _Text()
     reader.feed(html)
     text = " ".join(" ".join(reader.parts).split())
-    bare = _NAMES.sub(lambda m: " " * len(m.group()), text)
-    for found in _NUMERAL.finditer(bare):
+    for found in _NUMERAL.finditer(_bare(text)):
         yield text[max(found.start() - 30, 0) : found.end() + 30]

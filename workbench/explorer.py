@@ -14,7 +14,7 @@ from typing import Any, get_type_hints
 
 import ipywidgets as widgets
 
-from workbench import charts, face
+from workbench import charts, face, prose
 from workbench import scenario as scenarios
 from workbench.cite import money
 from workbench.decision import contrast as kinds
@@ -120,7 +120,7 @@ SIZES = ("gpus", "tokens_out_per_month", "tokens_in_per_month", "requests_per_mo
 def _demand(scenario: Scenario) -> Dial:
     """All of the demand at once, from a quarter of what is stated to four times as much."""
     stated = [name for name in SIZES if getattr(scenario.demand, name)]
-    size = f"{_middle(getattr(scenario.demand, stated[0])):,.0f} {charts.words(stated[0])}"
+    size = f"{_middle(getattr(scenario.demand, stated[0])):,.0f} {prose.words(stated[0])}"
     quantity = replace(_stated(scenario, *(f"demand.{n}" for n in stated)), name="demand", low=2.0**-2, high=2.0**2,
                        note=f"1 is what the scenario states: {size}")  # fmt: skip
     label = f"Accelerators, times {scenario.demand.gpus:g}" if scenario.demand.gpus else "Demand, times as stated"
@@ -314,7 +314,7 @@ def _sentence(decision: Decision) -> str:
     if found is not None:
         rival = escape(kinds.label(found.rival.plan))
         text += (f"; the best {found.rival_side}, {rival}, costs {money(found.mean, 'USD')} more on average, "
-                 f"and the answer beats it in {charts.of_hundred(found.probability)}")  # fmt: skip
+                 f"and the answer beats it in {prose.of_hundred(found.probability)}")  # fmt: skip
     return f"<p style='line-height:1.5;margin:0'>{text}. <small>{study.draws.size:,} draws.</small></p>"
 
 

@@ -5,7 +5,7 @@ computed, so an option switches a formula off by binding its name, and a slider'
 """
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from graphlib import CycleError, TopologicalSorter
 from types import FunctionType, ModuleType
@@ -97,7 +97,8 @@ def settled(module: ModuleType, inputs: frozenset[str]) -> tuple[str, ...]:
     return tuple(name for name in formulas(module) if name in have - inputs)
 
 
-def affected(module: ModuleType, names: Iterable[str]) -> frozenset[str]:
+@lru_cache(maxsize=4096)
+def affected(module: ModuleType, names: frozenset[str]) -> frozenset[str]:
     """The formulas that depend on any of `names`: all that a slider's move makes stale."""
     stale = set(names)
     for name, formula in formulas(module).items():

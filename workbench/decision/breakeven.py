@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-
-import numpy as np
+from functools import cache
+from typing import Any
 
 from workbench.decision.draws import Draws, Key, key
-from workbench.decision.outcome import Outcome, Plan, monthly
+from workbench.decision.outcome import Outcome, Plan, held, monthly, values_of
 from workbench.decision.study import Study
 from workbench.records import Quantity
 
@@ -40,16 +40,11 @@ def _price_flip(study: Study, answer: Outcome, rival: Outcome) -> Flip:
     """Scales the answer's own quote, in its range and all, until its mean meets the runner-up's."""
     leg = max(range(len(answer.plan.legs)), key=lambda i: _spend(answer.plan, i, study))
     option = answer.plan.legs[leg]
-    name = "committed_list_price" if option.term_months else "list_price"
-    quote = option.inputs[name]
+    quote = option.inputs["committed_list_price" if option.term_months else "list_price"]
+    base, drawn = values_of(answer.plan, study.draws, study.scenario.months), study.draws.of(key(quote), quote)
 
     def excess(scale: float) -> float:
-        scaled = replace(quote, value=quote.value * scale, low=quote.low * scale, high=quote.high * scale, label=quote.text + " *")
-        drawn = {**study.draws.values, key(scaled): study.draws.values.get(key(quote), np.array([[quote.value]])) * scale}
-        drawn |= {("movement of the " + scaled.text, *scaled.rows): study.draws.values[("movement of the " + quote.text, *quote.rows)]}
-        legs = list(answer.plan.legs)
-        legs[leg] = replace(option, inputs={**option.inputs, name: scaled})
-        return _mean(replace(answer.plan, legs=tuple(legs)), replace(study.draws, values=drawn), study) - rival.mean
+        return held(answer.plan, base, key(quote), drawn * scale) - rival.mean
 
     high = 2.0
     while excess(high) < 0 and high < 2.0**STEPS:
@@ -61,11 +56,7 @@ def _price_flip(study: Study, answer: Outcome, rival: Outcome) -> Flip:
 
 def _spend(plan: Plan, leg: int, study: Study) -> float:
     alone = Plan(legs=(plan.legs[leg],), committed_gpus=(plan.committed_gpus[leg],))
-    return _mean(alone, _few(study.draws), study)
-
-
-def _mean(plan: Plan, draws: Draws, study: Study) -> float:
-    return float(monthly(plan, draws, study.scenario.months).sum(axis=1).mean())
+    return float(monthly(alone, _few(study.draws), study.scenario.months).sum())
 
 
 def _few(draws: Draws) -> Draws:
@@ -74,37 +65,35 @@ def _few(draws: Draws) -> Draws:
 
 def _input_flips(study: Study) -> Iterator[Flip]:
     """One input at a time is held at an end of its range; where another option wins there, the crossing is found."""
-    few, rivals = _few(study.draws), study.outcomes[: RIVALS + 1]
-    means = {o.plan.id: _mean(o.plan, few, study) for o in rivals}
+    few, months, rivals = _few(study.draws), study.scenario.months, study.outcomes[: RIVALS + 1]
+    base = {o.plan.id: values_of(o.plan, few, months) for o in rivals}
     uses = {o.plan.id: {key(q) for leg in o.plan.legs for q in leg.inputs.values()} for o in rivals}
-    touched = set().union(*uses.values())
+    means = {o.plan.id: float(monthly(o.plan, few, months).sum(axis=1).mean()) for o in rivals}
+    full = cache(lambda i: values_of(rivals[i].plan, study.draws, months))
     for k, quantity in sorted(study.draws.quantities.items()):
-        if k not in touched:
+        if not any(k in used for used in uses.values()):
             continue
         for end in (quantity.low, quantity.high):
-            held = hold(few, k, end)
-            at_end = {o.plan.id: _mean(o.plan, held, study) if k in uses[o.plan.id] else means[o.plan.id] for o in rivals}
+            at_end = {i: held(o.plan, base[o.plan.id], k, end) if k in uses[o.plan.id] else means[o.plan.id] for i, o in enumerate(rivals)}
             best = min(at_end, key=lambda i: at_end[i])
-            if best != study.answer.plan.id:
-                found = _crossing(study, next(o for o in rivals if o.plan.id == best), k, quantity, end)
-                if found is not None:
-                    yield Flip(input=quantity.text, quantity=quantity, start=quantity.value, to=found, new_best=best, outside_range=False)
+            if best:
+                to = _crossing((rivals[0], rivals[best]), (full(0), full(best)), k, (quantity.value, end))
+                if to is not None:
+                    yield Flip(input=quantity.text, quantity=quantity, start=quantity.value, to=to, new_best=rivals[best].plan.id,
+                               outside_range=False)  # fmt: skip
                 break
 
 
-def hold(draws: Draws, k: Key, at: float) -> Draws:
-    """The same draws with one input held at a value."""
-    return replace(draws, values={**draws.values, k: np.array([[float(at)]])})
+def _crossing(pair: tuple[Outcome, Outcome], base: Any, k: Key, ends: tuple[float, float]) -> float | None:
+    """Where the answer and a rival tie as one input goes from its value to an end; None where they do not cross."""
 
-
-def _crossing(study: Study, rival: Outcome, k: Key, quantity: Quantity, end: float) -> float | None:
     def excess(at: float) -> float:
-        held = hold(study.draws, k, at)
-        return _mean(study.answer.plan, held, study) - _mean(rival.plan, held, study)
+        ours, theirs = (held(o.plan, values, k, at) for o, values in zip(pair, base, strict=True))
+        return ours - theirs
 
-    if excess(quantity.value) >= 0 or excess(end) <= 0:
+    if excess(ends[0]) >= 0 or excess(ends[1]) <= 0:
         return None
-    return _root(excess, float(quantity.value), float(end))
+    return _root(excess, float(ends[0]), float(ends[1]))
 
 
 def _root(excess: Callable[[float], float], below: float, above: float) -> float:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,11 @@ class Draws:
     @property
     def size(self) -> int:
         return len(self.values[MARKET])
+
+    def of(self, k: Key, quantity: Quantity | None = None) -> Any:
+        """The draws of a key, (draw,); the quantity's own value where it is certain."""
+        drawn = self.values.get(k)
+        return drawn[:, 0] if drawn is not None else None if quantity is None else quantity.value
 
 
 def uncertain(options: Iterable[Option]) -> tuple[dict[Key, Quantity], list[Key]]:

@@ -314,6 +314,8 @@ def _demand(desk: Desk, price: Price) -> Iterator[Quantity]:
                        ("sessions_per_month", "1/month")):  # fmt: skip
         yield desk.yours(name, getattr(demand, name), unit, f"demand.{name}")
     yield constant("work_share", 1.0, "share")
+    for branch in ("batch_gpu_hours",) if demand.work == "serving" else ("prefill_gpu_hours", "decode_gpu_hours"):
+        yield constant(branch, 0.0, "GPU-hour/month")
     batch = {"training": "training", "image": "image"}.get(demand.work)
     for name, workload in (("prefill_throughput", "prefill"), ("decode_throughput", "decode"), ("batch_throughput", batch)):
         used = (demand.work == "serving") != (name == "batch_throughput")
@@ -420,7 +422,10 @@ def overflow(desk: Desk, price: Price) -> Price:
 def _capacity(desk: Desk, price: Price) -> Iterator[Quantity]:
     """Commitment, lead time, bridge."""
     scope, waiting = _scope(desk, price), desk.scenario.terms.waiting_usd_per_week
-    yield desk.assumption("lead_time_months", **scope)
+    lead = desk.assumption("lead_time_months", **scope)
+    yield lead
+    if lead.high == 0:
+        yield constant("waiting_share", 0.0, "share")
     yield desk.assumption("unavailable_share", **scope)
     yield constant("bridged", 1.0 if waiting is None else 0.0, "share")
     weeks = desk.assumption("weeks_per_month")

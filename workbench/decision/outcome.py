@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from workbench import formula
-from workbench.decision.draws import MARKET, Array, Draws, key, shock_key
+from workbench.decision.draws import MARKET, Array, Draws, Key, key, shock_key
 from workbench.decision.offers import Desk, Option, constant
 from workbench.models import cost, goodput
 from workbench.records import Evidence, Quantity, Scenario
@@ -20,6 +20,7 @@ PARTS = formula.formulas(cost)["monthly_cost"].arguments
 HOURS = ("useful_gpu_hours", "billed_gpu_hours", "unused_gpu_hours")
 COUNTED = {"tokens": ("tokens_in_per_month", "tokens_out_per_month"), "requests": ("requests_per_month",),
            "runs": ("runs_per_month",)}  # fmt: skip
+FAILURES = ("gpu_hours_between_failures", "restart_h", "checkpoint_h", "interruptions_per_hour")
 MILLION = 1e6
 
 
@@ -115,20 +116,20 @@ def axis(months: int) -> Array:
 
 
 def arrays(option: Option, draws: Draws, months: int, committed: Array | None = None) -> dict[str, Any]:
-    """The option's inputs in their natural shapes: a constant (), an uncertain input (draw, 1), an axis (month,)."""
-    values: dict[str, Any] = {name: draws.values.get(k, q.value) for name, k, q in _keys(option)}
-    values["month"] = axis(months)
-    values["market_shock"] = draws.values[MARKET]
-    values["offer_shock"] = draws.values[shock_key(option.inputs["list_price"])]
+    """The option's inputs in their natural shapes: a constant (), an uncertain input (draw,), an axis (month, 1)."""
+    values: dict[str, Any] = {name: draws.of(k, q) for name, k, q in _keys(option)}
+    values["month"] = axis(months)[:, None]
+    values["market_shock"] = draws.of(MARKET)
+    values["offer_shock"] = draws.of(shock_key(option.inputs["list_price"]))
     if option.term_months:
-        values["term_start"] = axis(months) // option.term_months * option.term_months
-        values["committed_shock"] = draws.values[shock_key(option.inputs["committed_list_price"])]
-        values["committed_gpus"] = np.zeros(months) if committed is None else committed
+        values["term_start"] = values["month"] // option.term_months * option.term_months
+        values["committed_shock"] = draws.of(shock_key(option.inputs["committed_list_price"]))
+        values["committed_gpus"] = (np.zeros(months) if committed is None else committed)[:, None]
     values["goodput_loss"] = goodput_loss(option, values)
     return values
 
 
-def _keys(option: Option) -> list[tuple[str, tuple[str, ...], Quantity]]:
+def _keys(option: Option) -> list[tuple[str, Key, Quantity]]:
     return [(name, key(q), q) for name, q in option.inputs.items()]
 
 
@@ -147,8 +148,8 @@ def shared(options: Iterable[Option], draws: Draws, months: int) -> dict[str, An
         name for name, k, q in _keys(first)
         if all(name in o.inputs and (key(o.inputs[name]) == k if q.rows else o.inputs[name] is q or _equal(o.inputs[name], q)) for o in options)
     }  # fmt: skip
-    values = {name: draws.values.get(k, q.value) for name, k, q in _keys(first) if name in same}
-    values["month"] = axis(months)
+    values = {name: draws.of(k, q) for name, k, q in _keys(first) if name in same}
+    values["month"] = axis(months)[:, None]
     names = formula.settled(cost, frozenset(values))
     made = formula.evaluate(cost, values, names)
     return {name: made[name] for name in names}
@@ -161,7 +162,7 @@ def _equal(one: Quantity, other: Quantity) -> bool:
 def evaluate(
     option: Option, draws: Draws, months: int, committed: Array | None, targets: tuple[str, ...], known: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """All values of the cost formulas for one option over (draw, month); `known` holds what is computed already."""
+    """All values of the cost formulas for one option over (month, draw); `known` holds what is computed already."""
     return formula.evaluate(cost, {**arrays(option, draws, months, committed), **(known or {})}, targets)
 
 
@@ -170,7 +171,25 @@ def monthly(plan: Plan, draws: Draws, months: int, known: Mapping[str, Any] | No
     total: Any = 0.0
     for leg, committed in zip(plan.legs, plan.committed_gpus, strict=True):
         total = total + evaluate(leg, draws, months, committed, ("monthly_cost",), known)["monthly_cost"]
-    return np.broadcast_to(total, (draws.size, months))
+    return np.broadcast_to(total, (months, draws.size)).T
+
+
+def values_of(plan: Plan, draws: Draws, months: int) -> tuple[dict[str, Any], ...]:
+    """All values behind the monthly cost of each leg: what `held` starts from."""
+    return tuple(evaluate(leg, draws, months, c, ("monthly_cost",)) for leg, c in zip(plan.legs, plan.committed_gpus, strict=True))
+
+
+def held(plan: Plan, base: tuple[dict[str, Any], ...], k: Key, at: Any) -> float:
+    """The mean total with one input held at a value: only what depends on it is computed again."""
+    total: Any = 0.0
+    for leg, values in zip(plan.legs, base, strict=True):
+        changed = {name: at for name, other, _ in _keys(leg) if other == k}
+        if changed.keys() & set(FAILURES):
+            changed["goodput_loss"] = goodput_loss(leg, {**values, **changed})
+        stale = formula.affected(cost, frozenset(changed)) - leg.inputs.keys()
+        kept = {name: value for name, value in values.items() if name not in stale}
+        total = total + formula.evaluate(cost, {**kept, **changed}, ("monthly_cost",))["monthly_cost"]
+    return float(np.broadcast_to(total, np.broadcast_shapes(np.shape(total), np.shape(base[0]["month"]))).mean(axis=-1).sum())
 
 
 # --- what is decided before the draws are known
@@ -245,7 +264,7 @@ def _accounts(plan: Plan, middle: Draws, scenario: Scenario) -> dict[str, Any]:
             work[name] += amount
         paid = _cash(leg, values, months)
         cash, liability = cash + paid, liability + _liability(leg, values, committed, months)
-        present += _over_months(cost.discounted_cost(paid, values["discount_rate"], values["month"], values["months_per_year"]), months)
+        present += _over_months(cost.discounted_cost(paid, values["discount_rate"], axis(months), values["months_per_year"]), months)
     return {"parts": parts, "part_evidence": evidence, "rows": tuple(sorted(weights, key=lambda r: -weights[r])),
             "cash": cash, "liability_after": liability, "work": work, "net_present_value": present}  # fmt: skip
 
@@ -264,10 +283,11 @@ def _work(values: Mapping[str, Any], months: int) -> dict[str, float]:
 
 def _cash(leg: Option, values: Mapping[str, Any], months: int) -> Array:
     """The payments of each month: upfront shares at the start of a term, set-up in the first month."""
-    start = values["term_start"] if leg.term_months else values["month"]
+    month = axis(months)
+    start = month // leg.term_months * leg.term_months if leg.term_months else month
     rows = {n: np.broadcast_to(np.asarray(values[n], dtype=float).reshape(1, -1), (1, months))
             for n in ("monthly_cost", "commitment_cost", "setup_cost")}  # fmt: skip
-    matrices = {"term_starts": (values["month"] == start[:, None]) * 1.0, "setup_months": np.ones((months, 1)) * (values["month"] == 0)}
+    matrices = {"term_starts": (month == start[:, None]) * 1.0, "setup_months": np.ones((months, 1)) * (month == 0)}
     return np.asarray(formula.evaluate(cost, {**values, **rows, **matrices}, ("cash_cost",))["cash_cost"]).reshape(-1)
 
 
@@ -278,9 +298,6 @@ def _liability(leg: Option, values: Mapping[str, Any], committed: Array, months:
     left = -months % leg.term_months
     price = float(np.asarray(values["committed_price"]).reshape(-1)[-1])
     return left * float(committed[-1]) * float(np.sum(values["hours_per_month"])) * price
-
-
-FAILURES = ("gpu_hours_between_failures", "restart_h", "checkpoint_h", "interruptions_per_hour")
 
 
 def _cited(leg: Option) -> dict[str, list[Quantity]]:

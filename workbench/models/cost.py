@@ -1,7 +1,7 @@
 """What one option costs, month by month.
 
 Formulas only: each is named for what it returns, and its arguments are the names of dataset rows or of other formulas.
-Arrays have the axes (draw, month); an input keeps its natural shape: (), (draw, 1) or (month,). An option that has no
+Arrays have the axes (month, draw); an input keeps its natural shape: (), (draw,) or (month, 1). An option that has no
 commitment, no bridge, no egress binds those names to 0, so one set of formulas serves every basis.
 """
 
@@ -47,6 +47,18 @@ from workbench.units import (
     UsdPerVcpuHour,
     VcpusPerGpu,
 )
+
+
+def _total(*parts):  # type: ignore[no-untyped-def]
+    """The sum, small shapes first and then in place: a new array costs as much as the arithmetic."""
+    largest = max(parts, key=np.size)
+    small = [p for p in parts if np.size(p) < np.size(largest)]
+    total, *rest = [p for p in parts if np.size(p) == np.size(largest)]
+    total = total + sum(small[1:], small[0]) if small else 1 * total
+    for part in rest:
+        total += part
+    return total
+
 
 # --- useful work
 
@@ -115,7 +127,7 @@ def gpus_at_once(rented_gpu_hours: GpuHoursPerMonth, hours_per_month: HoursPerMo
 
 def instances(gpus_at_once: Gpus, spare_share: Share, gpus_per_instance: GpusPerInstance) -> Instances:
     """Whole instances: a seller does not rent a part of one."""
-    return np.ceil(gpus_at_once * (1 + spare_share) / gpus_per_instance)
+    return np.ceil(gpus_at_once * ((1 + spare_share) / gpus_per_instance))
 
 
 def session_hours(hours_per_month: HoursPerMonth, active_share: Share, sessions_per_month: PerMonth) -> Hours:
@@ -135,7 +147,7 @@ def dedicated_gpu_hours(
     billed_session_hours: Hours,
 ) -> GpuHoursPerMonth:
     """Hours billed for whole instances, idle or not."""
-    return instances * gpus_per_instance * (sessions_per_month * billed_session_hours)
+    return instances * (gpus_per_instance * sessions_per_month * billed_session_hours)
 
 
 def serverless_gpu_hours(
@@ -280,7 +292,7 @@ def usage_cost(
     unavailable_share: Share,
 ) -> UsdPerMonth:
     """Hours bought as they come, less those that are bridged elsewhere."""
-    return overflow_gpu_hours * offer_price * ((1 - waiting_share * bridged) * (1 - unavailable_share))
+    return overflow_gpu_hours * ((1 - waiting_share * bridged) * (1 - unavailable_share)) * offer_price
 
 
 def bridge_cost(
@@ -293,7 +305,7 @@ def bridge_cost(
 ) -> UsdPerMonth:
     """The same work elsewhere, while ordered capacity has not arrived and when what is asked for is not there."""
     waited = waiting_share * bridged
-    return (billed_gpu_hours * waited + overflow_gpu_hours * ((1 - waited) * unavailable_share)) * bridge_price
+    return billed_gpu_hours * (waited * bridge_price) + overflow_gpu_hours * ((1 - waited) * unavailable_share * bridge_price)
 
 
 def failure_cost(failed_gpu_hours: GpuHoursPerMonth, offer_price: UsdPerGpuHour) -> UsdPerMonth:
@@ -331,7 +343,9 @@ def _graduated(quantity, edges, rates):  # type: ignore[no-untyped-def]
     # Each tier adds the change of the marginal rate from its lower edge on: continuous at every edge by construction.
     cost = quantity * rates[0]
     for edge, below, above in zip(edges, rates[:-1], rates[1:], strict=True):
-        cost = cost + np.maximum(quantity - edge, 0) * (above - below)
+        step = np.maximum(quantity - edge, 0)
+        step *= above - below  # in place: a new array of (draw, month) costs as much as the arithmetic
+        cost += step
     return cost
 
 
@@ -371,7 +385,7 @@ def platform_spend(
     control_plane_cost: UsdPerMonth,
 ) -> UsdPerMonth:
     """What support is a share of. Repeated hours are left out, as in the published cluster calculator (clustermax.ai)."""
-    return commitment_cost + usage_cost + (egress_cost + storage_cost + transfer_cost + control_plane_cost)
+    return _total(commitment_cost, usage_cost, egress_cost, storage_cost, transfer_cost, control_plane_cost)
 
 
 def support_cost(
@@ -400,7 +414,7 @@ def people_cost(
 
 def setup_cost(fleet_gpus: Gpus, setup_usd_per_gpu: UsdPerGpu, setup_usd: Usd, horizon_months: Months) -> UsdPerMonth:
     """Joining the provider, once, spread over the horizon."""
-    return (fleet_gpus * setup_usd_per_gpu + setup_usd) / horizon_months
+    return fleet_gpus * (setup_usd_per_gpu / horizon_months) + setup_usd / horizon_months
 
 
 def debugging_cost(fleet_gpus: Gpus, debugging_usd_per_gpu_month: UsdPerGpuMonth) -> UsdPerMonth:
@@ -425,10 +439,9 @@ def monthly_cost(
     debugging_cost: UsdPerMonth,
 ) -> UsdPerMonth:
     """The month's accrual: the sum of its parts."""
-    flat = storage_cost + control_plane_cost + people_cost
-    return (
-        commitment_cost + usage_cost + bridge_cost + failure_cost + (waiting_cost + egress_cost + transfer_cost)
-        + (observability_cost + setup_cost + debugging_cost) + support_cost + flat
+    return _total(
+        commitment_cost, usage_cost, bridge_cost, failure_cost, waiting_cost, egress_cost, storage_cost, transfer_cost,
+        control_plane_cost, observability_cost, support_cost, people_cost, setup_cost, debugging_cost,
     )  # fmt: skip
 
 
@@ -436,8 +449,8 @@ def monthly_cost(
 
 
 def cash_commitment(commitment_cost: UsdPerMonth, upfront_share: Share, term_starts: Ratio) -> UsdPerMonth:
-    """The commitment as it is paid: the upfront share of a term at its start. `term_starts` is (month, month), 1 where
-    the column is the month in which the row's term starts."""
+    """The commitment as it is paid: the upfront share of a term at its start. Costs are (draw, month) here; `term_starts`
+    is (month, month), 1 where the column is the month in which the row's term starts."""
     return commitment_cost * (1 - upfront_share) + (commitment_cost @ term_starts) * upfront_share
 
 

@@ -1,0 +1,309 @@
+"""One Great Tables theme: a decision goes in, a table comes out, and every numeral in it is cited."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from workbench import cite, prose
+from workbench.cite import Cited, Name, Prose, numerals, of, plain, say
+from workbench.decision import contrast as kinds
+from workbench.decision.offers import Option
+from workbench.decision.outcome import Outcome
+from workbench.records import Evidence, Quantity
+
+if TYPE_CHECKING:
+    import great_tables
+
+    from workbench.decision.answer import Decision
+
+THOUSAND = 1000.0
+MOST = 12
+"""Options in a table; the rest are counted beneath it."""
+FEW = 5
+"""Rows of a table that a page holds: the nearest flips, the weakest points, the commonest reasons."""
+
+
+class Column(NamedTuple):
+    """A column's header, and its width on the page; numbers stand to the right."""
+
+    label: str
+    width: str
+    right: bool = False
+
+
+def _table(name: str, columns: Sequence[Column], rows: Iterable[Sequence[Any]], note: Any = "") -> "great_tables.GT":
+    """The one theme: hairlines, the page's own font and colours, figures of equal width."""
+    import great_tables
+    import polars as pl
+
+    keys = [f"c{i}" for i in range(len(columns))]
+    cells = [dict(zip(keys, map(cite.html, row), strict=True)) for row in rows]
+    frame = pl.DataFrame(cells, schema=dict.fromkeys(keys, pl.String))
+    table = (
+        great_tables.GT(frame, id=f"table-{name}")
+        .fmt(str, columns=keys)  # the cells are HTML already, each piece of them escaped
+        .cols_label(dict(zip(keys, (c.label for c in columns), strict=True)))
+        .cols_width(dict(zip(keys, (c.width for c in columns), strict=True)))
+        .cols_align("right", [k for k, c in zip(keys, columns, strict=True) if c.right])
+        .cols_align("left", [k for k, c in zip(keys, columns, strict=True) if not c.right])
+        .tab_options(table_background_color="transparent", table_width="100%", table_additional_css=[_css(name)])
+    )
+    return table.tab_source_note(great_tables.html(cite.html(note))) if note else table
+
+
+def _css(name: str) -> str:
+    """What makes a table take the colours of the page that it is on, light or dark."""
+    table = f"#table-{name}"
+    return f"""{table} * {{ color: inherit; font-size: inherit; font-family: inherit; border-color: #8884; }}
+{table} .gt_table {{ color: inherit; font-size: 0.85rem; border-top: 0; border-bottom: 0; table-layout: fixed; }}
+{table} .gt_col_headings, {table} .gt_table_body {{ border-top: 0; border-bottom: 1px solid #8888; }}
+{table} .gt_col_heading {{ color: inherit; opacity: 0.7; font-size: inherit; padding: 2px 6px 2px 0; }}
+{table} .gt_row {{ padding: 3px 6px 3px 0; margin: 0; vertical-align: top; border-top: 1px solid #8883; }}
+{table} .gt_row, {table} .gt_col_heading {{ overflow: visible; }}
+{table} .gt_right {{ font-variant-numeric: tabular-nums lining-nums; padding-right: 0; padding-left: 6px; }}
+{table} .gt_sourcenotes, {table} .gt_sourcenote {{ color: inherit; opacity: 0.8; border: 0; padding: 4px 0 0; }}
+{table} small {{ opacity: 0.75; font-size: 0.9em; }}"""
+
+
+# --- the options
+
+
+def options(decision: "Decision") -> "great_tables.GT":
+    """The best options, in thousand USD over the horizon, the answer first."""
+    found = kinds.shortlist(decision.study, MOST)
+    rows = [_option(decision, o, label) for o, label in zip(found, kinds.labels(found), strict=True)]
+    more = len(decision.study.outcomes) - len(found)
+    return _table(
+        "options",
+        [Column("Option", "38%"), Column("Kind", "14%"),
+         *(Column(c, "8%", right=True) for c in ("Mean", "P10", "P50", "P90", "Best in", "Regret"))],
+        rows,
+        say("Thousand USD over {months} months. {more} more options are feasible; {out} offers are excluded.",
+                    months=prose.stated(decision, "months", decision.scenario.months),
+                    more=_count(more, decision.study.outcomes), out=_excluded_count(decision)),
+    )  # fmt: skip
+
+
+def _option(decision: "Decision", o: Outcome, label: str) -> list[Any]:
+    stale = " (stale price)" if any(leg.stale for leg in o.plan.legs) else ""
+    figures = (o.mean, o.quantile(0.1), o.quantile(0.5), o.quantile(0.9))
+    money = [prose.spent(o, v, f"{v / THOUSAND:,.0f}") for v in figures]
+    best = prose.spent(o, o.best_probability, plain(o.best_probability, "share"))
+    regret = prose.spent(o, o.expected_regret, f"{o.expected_regret / THOUSAND:,.0f}")
+    name = Prose((Name(label), stale), tag="b" if o is decision.answer else "span")
+    return [name, kinds.side(o.plan, decision.study.facts), *money, best, regret]
+
+
+def _count(number: int, outcomes: Sequence[Outcome]) -> Cited:
+    rows = tuple(dict.fromkeys(leg.price.usd_per_gpu_hour.rows[0] for o in outcomes for leg in o.plan.legs))
+    return Cited(number, "", rows, Evidence.MEASURED)
+
+
+def _excluded_count(decision: "Decision", excluded: Sequence[Option] | None = None) -> Cited:
+    counted = decision.study.excluded if excluded is None else excluded
+    rows = tuple(dict.fromkeys(row for o in counted for _, row in o.reasons if row))
+    return Cited(len(counted), "", rows, Evidence.MEASURED)
+
+
+# --- what it costs by what the workload counts in, and in cash
+
+
+def economics(decision: "Decision") -> "great_tables.GT":
+    """The answer beside the best of the other kind: unit costs, present value, cash."""
+    found = kinds.contrast(decision.study)
+    rival = found.rival if found else decision.rival
+    plans = [decision.answer, *([rival] if rival else [])]
+    lines: list[tuple[Any, list[Any]]] = [
+        (f"Cost per {unit.removeprefix('USD/')}", [prose.spent(o, o.units[unit], plain(o.units[unit], "USD"))
+                                                   for o in plans])
+        for unit in decision.answer.units
+    ]  # fmt: skip
+    rate = decision.answer.plan.head.inputs["discount_rate"]
+    lines.append(
+        (
+            Prose(("Present value of all payments, at ", of(rate), " a year")),
+            [prose.spent(o, o.net_present_value) for o in plans],
+        )
+    )
+    lines.append(("Largest payment in one month", [_peak(o) for o in plans]))
+    lines.append(("Still owed after the horizon", [prose.spent(o, o.liability_after) for o in plans]))
+    width = f"{60 / len(plans):.0f}%"
+    columns = [Column("", "40%"), *(Column(kinds.label(o.plan), width, right=True) for o in plans)]
+    return _table("economics", columns, [[label, *figures] for label, figures in lines])
+
+
+def _peak(o: Outcome) -> Prose:
+    month = int(o.cash.argmax())
+    return say(
+        "{most}, month {month}",
+        most=prose.spent(o, float(o.cash[month])),
+        month=prose.spent(o, month + 1, str(month + 1)),
+    )
+
+
+# --- what flips it
+
+
+def flips(decision: "Decision") -> "great_tables.GT":
+    """The inputs that flip the answer within their range, those first that need the least of it."""
+    found = prose.nearest_flips(decision)
+    rows = [
+        [prose.input_words(f.quantity), of(f.quantity, f.start), of(f.quantity, f.to), prose.spread(f.quantity),
+         prose.best_name(decision, f.new_best)] for f in found[:FEW]
+    ]  # fmt: skip
+    rest = tuple(r for f in found[FEW:] for r in f.quantity.rows)
+    more = Cited(len(found) - FEW, "", rest, Evidence.MEASURED)
+    note = say("{more} more inputs flip it, each nearer to an end of its range.", more=more) if rest else ""
+    columns = [Column("If this changes", "40%"), Column("from", "13%", right=True), Column("to", "13%", right=True),
+               Column("its range", "14%", right=True), Column("then the cheapest is", "20%")]  # fmt: skip
+    return _table(
+        "flips", columns, rows or [["No single input flips the answer within its range.", "", "", "", ""]], note
+    )
+
+
+# --- what is excluded and why
+
+
+def excluded(decision: "Decision") -> "great_tables.GT":
+    """The excluded offers by reason, the commonest first: an example of each, how many offers, and a row."""
+    groups: dict[str, list[tuple[str, str, Option]]] = defaultdict(list)
+    for option in decision.study.excluded:
+        reason, row = option.reasons[0]
+        groups[_pattern(reason, option)].append((reason, row, option))
+    ranked = sorted(groups.values(), key=lambda g: (-len(g), g[0][0]))
+    rows = [_reason(decision, group) for group in ranked[:FEW]]
+    rest = [option for group in ranked[FEW:] for *_, option in group]
+    note = say("{more} more offers are excluded for other reasons; `workbench decide --json` lists each.",
+                       more=_excluded_count(decision, rest)) if rest else ""  # fmt: skip
+    columns = [Column("Why not, for example", "52%"), Column("offers", "8%", right=True), Column("sellers", "40%")]
+    return _table("excluded", columns, rows or [["No offer is excluded.", "", ""]], note)
+
+
+def _pattern(reason: str, option: Option) -> str:
+    """A reason without what is particular to the offer, so that like reasons fall into one group."""
+    particular = sorted(
+        {option.price.gpu, option.price.region, option.provider, option.price.sku}, key=len, reverse=True
+    )
+    return re.sub(r"[\d.,]+", "#", re.sub("|".join(map(re.escape, particular)), "…", reason))
+
+
+def _reason(decision: "Decision", group: list[tuple[str, str, Option]]) -> list[Any]:
+    reason, row, option = group[0]
+    sellers = ", ".join(dict.fromkeys(o.provider for *_, o in group))
+    words = Prose(
+        (numerals(reason, (row,) if row else (), Evidence.MEASURED), " ", Prose((Name(option.id),), tag="small"))
+    )
+    return [words, _excluded_count(decision, [o for *_, o in group]), Prose((Name(sellers),), tag="small")]
+
+
+# --- where it is weak
+
+
+def weak(decision: "Decision") -> "great_tables.GT":
+    """The answer's and its rival's stale prices, the widest estimates that matter, and sources that disagree."""
+    rows = [*_stale(decision), *_estimates(decision), *_contradictions(decision)]
+    columns = [
+        Column("Weak point", "16%"),
+        Column("what", "58%"),
+        Column("value", "12%", right=True),
+        Column("range", "14%", right=True),
+    ]
+    return _table("weak", columns, rows or [["None found", "", "", ""]])
+
+
+def compared(decision: "Decision") -> list[Outcome]:
+    """The outcomes that the page speaks of: the answer, the best of the other kind, the runner-up."""
+    found = kinds.contrast(decision.study)
+    rivals = [o for o in (found.rival if found else None, decision.rival) if o is not None]
+    return list({id(o): o for o in (decision.answer, *rivals)}.values())
+
+
+def _legs(decision: "Decision") -> list[Option]:
+    return list({leg.id: leg for o in compared(decision) for leg in o.plan.legs}.values())
+
+
+def _stale(decision: "Decision") -> list[list[Any]]:
+    rows = []
+    for leg in _legs(decision):
+        price = leg.price.usd_per_gpu_hour
+        if leg.stale and price.as_of:
+            days = (decision.scenario.as_of - price.as_of).days
+            age = say(
+                "{offer} was seen {days} days before the decision",
+                offer=Name(f"price of {leg.id}"),
+                days=of(price, days, str(days)),
+            )
+            rows.append(["Old price", age, of(price), prose.spread(price)])
+    return rows
+
+
+def _estimates(decision: "Decision") -> list[list[Any]]:
+    inputs = {q.text: q for leg in _legs(decision) for q in leg.inputs.values()}
+    found = [
+        inputs[name] for name, _ in decision.drivers if name in inputs and inputs[name].evidence is Evidence.ESTIMATED
+    ]
+    return [["Estimate", prose.input_words(q), of(q), prose.spread(q)] for q in found[:FEW]]
+
+
+def _contradictions(decision: "Decision") -> list[list[Any]]:
+    rows = []
+    for leg in _legs(decision):
+        price = leg.price.usd_per_gpu_hour
+        if leg.price.contradictions:
+            other = Name(", ".join(leg.price.contradictions[:2]))
+            text = say("{other} disagrees on {offer}; both are kept", other=other, offer=Name(f"the price of {leg.id}"))
+            rows.append(["Sources disagree", text, of(price), prose.spread(price)])
+    return rows
+
+
+# --- the sources
+
+
+def sources(decision: "Decision") -> "great_tables.GT":
+    """Each source behind the page's numbers, with its day, its address and the rows that were read from it."""
+    facts = decision.study.facts
+    found = cite.sources(cited_rows(decision), facts)
+    rows = [[Name(title), Name(day), Name(address), Name(_addresses(rows))] for title, day, address, rows in found]
+    own = [r for r in cited_rows(decision) if r not in facts.row_sources]
+    if own:
+        rows.append(
+            [
+                Name("Your scenario"),
+                Name(decision.scenario.as_of.isoformat()),
+                Name("the scenario's file"),
+                Name(_addresses(own)),
+            ]
+        )
+    columns = [Column("Source", "34%"), Column("day", "8%"), Column("address", "30%"), Column("rows", "28%")]
+    return _table("sources", columns, rows)
+
+
+def cited_rows(decision: "Decision") -> list[str]:
+    """Every row that a number of the page rests on."""
+    listed = [leg.price.usd_per_gpu_hour for o in kinds.shortlist(decision.study, MOST) for leg in o.plan.legs]
+    quantities: list[Quantity] = [*listed, *(f.quantity for f in decision.flips)]
+    lever = decision.study.lever
+    quantities += [] if lever is None else [lever.low, lever.high, *lever.reach]
+    rows = [*(r for o in compared(decision) for r in o.rows), *(r for q in quantities for r in q.rows)]
+    rows += [row for option in decision.study.excluded for _, row in option.reasons[:1] if row]
+    return list(dict.fromkeys(rows))
+
+
+def _addresses(rows: Iterable[str]) -> str:
+    """Addresses with the lines of one file together: `prices/gcp.csv:42, 57-58; services.csv:3`."""
+    lines: dict[str, list[int]] = defaultdict(list)
+    for row in rows:
+        file, _, line = row.rpartition(":")
+        lines[file].append(int(line))
+    return "; ".join(f"{file}:{', '.join(_runs(sorted(set(found))))}" for file, found in sorted(lines.items()))
+
+
+def _runs(lines: list[int]) -> list[str]:
+    runs: list[list[int]] = []
+    for line in lines:
+        if runs and line == runs[-1][-1] + 1:
+            runs[-1].append(line)
+        else:
+            runs.append([line])
+    return [str(r[0]) if len(r) == 1 else f"{r[0]}-{r[-1]}" for r in runs]

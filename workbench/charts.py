@@ -39,8 +39,8 @@ TAIL = 0.005
 """Share of the draws at each end that a histogram leaves out, so that a few far draws do not flatten it."""
 NAME = "rows"
 """Of the data within a chart's specification."""
-WIDE, NARROW, TALL, ROW = 430, 250, 170, 24
-"""Pixels: widths of a chart across the page and of one beside another, a height, the height of one row of bars."""
+WIDE, NARROW, TALL, ROW, LINES = 430, 260, 170, 24, 31
+"""Pixels: widths of a chart across the page and of one beside another, a height, a row of bars, a bar with its name."""
 CHARACTERS = {WIDE: 92, NARROW: 46}
 """Characters that a line of the title holds, by the chart's width."""
 NUMBERS = ("no", "one", "two", "three", "four", "five")
@@ -325,10 +325,11 @@ def _doubt(found: list[tuple[str, float]]) -> str:
 
 
 def drivers(source: Any) -> "alt.LayerChart":
-    """Which uncertain inputs the difference between the answer and the runner-up hangs on."""
+    """Which uncertain inputs the difference between the answer and the runner-up hangs on; each name above its bar."""
     alt, frame = _altair(), drivers_frame(source) if not _is_frame(source) else source
-    mark = _marks().encode(y=alt.Y("input:N", sort=None, title=None))
+    mark = _marks().encode(y=alt.Y("input:N", sort=None, title=None, axis=None))
     x = alt.X("share:Q", title="share of the variance explained", axis=alt.Axis(format="%", tickCount=4))
-    bars = mark.mark_bar(height=10, cornerRadius=2, color=COLOURS["range"]).encode(x=x)
-    text = mark.mark_text(align="left", dx=4).encode(x=alt.X("share:Q"), text=alt.Text("share:Q", format=".0%"))
-    return _layered(_chart(frame, WIDE, height=alt.Step(ROW)), bars, text)
+    bars = mark.mark_bar(height=7, cornerRadius=2, color=COLOURS["range"], yOffset=7).encode(x=x)
+    share = mark.mark_text(align="left", dx=4, dy=7).encode(x=alt.X("share:Q"), text=alt.Text("share:Q", format=".0%"))
+    name = mark.mark_text(align="left", dy=-5, limit=NARROW + 60).encode(x=alt.datum(0), text="input:N")
+    return _layered(_chart(frame, NARROW, height=alt.Step(LINES)), bars, share, name)

@@ -20,8 +20,7 @@ def everything(datasets: Path | None = None) -> tuple[list[WorkbenchError], list
 
 def _scenario(path: Path, datasets: Path) -> list[WorkbenchError]:
     try:
-        draft = scenario.load(path)
-        scenario.load(path, scenario.names(store.load(draft.as_of, datasets)))
+        scenario.load(path, lambda day: scenario.names(store.load(day, datasets)))
     except InputProblems as error:
         return list(error.problems)
     except WorkbenchError as error:

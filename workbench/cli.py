@@ -46,7 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
 
-    def command(name: str, run: Callable[[argparse.Namespace], int], text: str, example: str) -> argparse.ArgumentParser:
+    def command(
+        name: str, run: Callable[[argparse.Namespace], int], text: str, example: str
+    ) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=text, description=text, epilog=f"example: {example}")
         made.set_defaults(run=run)
         made.add_argument("--json", action="store_true", help="print one JSON object and nothing else on stdout")
@@ -56,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     decide = command("decide", _decide, "The answer to a scenario: where to run, how much, how sure, what flips it.",
                      "workbench decide chat --as-of today --strict")  # fmt: skip
     decide.add_argument("scenario", metavar="SCENARIO", help="a path, or the name of a shipped scenario")
-    decide.add_argument("--as-of", type=_day, metavar="DAY", help="the day on which the question is asked (2026-11-24, today)")
+    decide.add_argument(
+        "--as-of", type=_day, metavar="DAY", help="the day on which the question is asked (2026-11-24, today)"
+    )
     decide.add_argument("--seed", type=int, metavar="N", help="seed of the draws")
     decide.add_argument("--draws", type=int, metavar="N", help="number of draws (a power of two balances them)")
     decide.add_argument("--strict", action="store_true", help="exclude prices that are stale on that day")
@@ -108,7 +112,9 @@ def _check(options: argparse.Namespace) -> int:
 
     found, warnings = checkup.everything()
     if options.json:
-        _print_json({"ok": not found, "problems": [p.as_dict() for p in found], "warnings": [w.as_dict() for w in warnings]})
+        _print_json(
+            {"ok": not found, "problems": [p.as_dict() for p in found], "warnings": [w.as_dict() for w in warnings]}
+        )
     else:
         for problem in found:
             print(f"{problem.where}: {problem.what}\n  -> {problem.remedy}")

@@ -1,7 +1,7 @@
 """Sliders over a scenario: each reads its range from the rows, and together they write a scenario.
 
-A dial is a number of the scenario of which people ask "and if it were otherwise?": data, which knows how to write itself
-into a scenario. The form shows dials as sliders, asks for a decision, and swaps the rows of charts that were built once.
+A dial is a number of the scenario of which people ask "and if it were otherwise?". It is data, and knows how to write
+itself into a scenario. The form shows dials as sliders, asks for a decision, and swaps the rows of charts built once.
 """
 
 import asyncio
@@ -16,10 +16,8 @@ import ipywidgets as widgets
 
 from workbench import charts, face, prose
 from workbench import scenario as scenarios
-from workbench.cite import money
-from workbench.decision import contrast as kinds
 from workbench.decision.answer import Decision
-from workbench.decision.offers import Desk
+from workbench.decision.desk import Desk
 from workbench.records import Demand, Evidence, Facts, InputProblems, Quantity, Range, Scenario, WorkbenchError
 from workbench.units import CONVERTED
 
@@ -29,8 +27,17 @@ REST = 0.4
 """Seconds without a move after which all draws of the scenario are used."""
 POSITIONS = 20
 """At least so many positions has a slider between the ends of its range."""
-PICTURES = ((charts.ranges, charts.ranges_frame), (charts.monthly, charts.monthly_frame))
+PICTURES = (
+    (charts.ranges, charts.ranges_frame),
+    (charts.monthly, charts.monthly_frame),
+    (charts.difference, charts.difference_frame),
+)
 EMBED = {"renderer": "svg", "actions": False}
+STYLE = f"""<style>
+.workbench-form svg text[fill="{charts.TEXT}"] {{ fill: var(--jp-content-font-color1, {charts.TEXT}); }}
+.workbench-verdict p, .workbench-verdict ul {{ line-height: 1.5; margin: 0.2em 0 0.6em; }}
+</style>"""
+"""A live chart knows its page: what a picture must print in grey takes the page's own colour here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +75,7 @@ def dials(facts: Facts, scenario: Scenario) -> tuple[Dial, ...]:
         _months(scenario),
         _egress(desk),
         _assumed(desk, "price_drift", "Price drift a month"),
-        _assumed(desk, "committed_share", "Committed, of the mean need", "base_share"),
+        _assumed(desk, "committed_share", "Committed share", "base_share"),
         *_growth(scenario),
         _assumed(desk, *of_work),
     )
@@ -82,9 +89,13 @@ def _assumed(desk: Desk, name: str, label: str, *wider: str) -> Dial:
     own = desk.assumption(name, workload=workload)
     spread = [own, *(rows.assumption(n, workload=workload) for n in (name, *wider))]
     quantity = replace(
-        spread[1], value=own.value, evidence=own.evidence, low=min(q.low for q in spread), high=max(q.high for q in spread),
+        spread[1],
+        value=own.value,
+        evidence=own.evidence,
+        low=min(q.low for q in spread),
+        high=max(q.high for q in spread),
         rows=tuple(dict.fromkeys(row for q in spread for row in q.rows)),
-    )  # fmt: skip
+    )
     return Dial(label=label, quantity=quantity, write=partial(_assume, name=name))
 
 
@@ -123,12 +134,14 @@ def _demand(scenario: Scenario) -> Dial:
     size = f"{_middle(getattr(scenario.demand, stated[0])):,.0f} {prose.words(stated[0])}"
     quantity = replace(_stated(scenario, *(f"demand.{n}" for n in stated)), name="demand", low=2.0**-2, high=2.0**2,
                        note=f"1 is what the scenario states: {size}")  # fmt: skip
-    label = f"Accelerators, times {scenario.demand.gpus:g}" if scenario.demand.gpus else "Demand, times as stated"
+    label = f"Accelerators (× {scenario.demand.gpus:g})" if scenario.demand.gpus else "Demand (multiple)"
     return Dial(label=label, quantity=quantity, write=_scaled)
 
 
 def _scaled(scenario: Scenario, factor: float) -> Scenario:
-    changed = {n: _times(getattr(scenario.demand, n), factor) for n in SIZES if getattr(scenario.demand, n)}
+    changed: dict[str, Any] = {
+        n: _times(getattr(scenario.demand, n), factor) for n in SIZES if getattr(scenario.demand, n)
+    }
     return _off_file(replace(scenario, demand=replace(scenario.demand, **changed)), *(f"demand.{n}" for n in changed))
 
 
@@ -146,8 +159,9 @@ def _growth(scenario: Scenario) -> Iterator[Dial]:
     """Growth where the scenario itself is not sure of it."""
     growth = scenario.demand.growth_per_month
     if isinstance(growth, Range):
-        quantity = replace(_stated(scenario, "demand.growth_per_month"), value=growth.value, low=growth.low, high=growth.high,
-                           unit="share", note="Growth of the demand, between the ends that the scenario states")  # fmt: skip
+        stated = _stated(scenario, "demand.growth_per_month")
+        quantity = replace(stated, value=growth.value, low=growth.low, high=growth.high, unit="share",
+                           note="Growth of the demand, between the ends that the scenario states")  # fmt: skip
         yield Dial(label="Growth a month", quantity=quantity, write=_grow)
 
 
@@ -162,8 +176,15 @@ def _egress(desk: Desk) -> Dial:
     stated = _stated(desk.scenario, "data.egress_tb_per_month")
     value = _middle(desk.scenario.data.egress_tb_per_month)
     _, gb = CONVERTED["TB/month"]
-    quantity = replace(stated, value=value, low=0.0, high=max(max(table.edges) / gb, value), unit="TB/month",
-                       rows=(*stated.rows, *table.rows), note=f"Up to the last tier of {table.provider}'s price table")  # fmt: skip
+    quantity = replace(
+        stated,
+        value=value,
+        low=0.0,
+        high=max(max(table.edges) / gb, value),
+        unit="TB/month",
+        rows=(*stated.rows, *table.rows),
+        note=f"Up to where the last tier of {table.provider}'s price table begins",
+    )
     return Dial(label="Egress, TB a month", quantity=quantity, write=_send)
 
 
@@ -178,12 +199,19 @@ def _send(scenario: Scenario, value: float) -> Scenario:
 def slider(dial: Dial) -> widgets.Widget:
     """A whole number, a factor (by powers of two) or a share or amount in round steps, as the dial's unit asks."""
     q = dial.quantity
-    common = {"value": q.value, "description": dial.label, "tooltip": dial.tooltip, "continuous_update": True,
-              "style": {"description_width": "12.5em"}, "layout": widgets.Layout(width="100%", min_width="22em")}  # fmt: skip
+    common = {
+        "value": q.value,
+        "description": dial.label,
+        "tooltip": dial.tooltip,
+        "style": {"description_width": "13.5em"},
+        "layout": widgets.Layout(width="100%"),
+    }
     if q.unit == "months":
         return widgets.IntSlider(min=q.low, max=q.high, **common)
     if q.unit == "x":
-        return widgets.FloatLogSlider(base=2, min=log2(q.low), max=log2(q.high), step=1 / POSITIONS, readout_format=".2f", **common)
+        return widgets.FloatLogSlider(
+            base=2, min=log2(q.low), max=log2(q.high), step=1 / POSITIONS, readout_format=".2f", **common
+        )
     step = 10.0 ** floor(log10((q.high - q.low) / POSITIONS))
     low, high = floor(q.low / step) * step, ceil(q.high / step) * step
     form = f".{max(-round(log10(step)) - 2, 0)}%" if q.unit.startswith("share") else ",.0f"
@@ -193,75 +221,86 @@ def slider(dial: Dial) -> widgets.Widget:
 # --- the form
 
 
-class Form(widgets.VBox):  # type: ignore[misc]
-    """The widget: `scenario` is what the sliders say, `decision` what follows from it (None after an error)."""
+class Form(widgets.VBox):
+    """The widget: `scenario` is what the sliders say, `decision` what follows from it (None where nothing does)."""
 
     def __init__(self, scenario: Scenario, found: tuple[Dial, ...]) -> None:
-        self.start, self.dials, self.decision = scenario, found, None
+        self.start, self.dials = scenario, found
+        self.decision: Decision | None = None
         self.sliders = {dial.name: slider(dial) for dial in found}
-        self.verdict = widgets.HTML()
-        self.verdict.add_class("workbench-verdict")
-        self.pictures = widgets.HBox(layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start"))
-        self.back = widgets.Button(description="Back to the scenario", icon="undo")
-        self.back.on_click(self._reset)
+        self.verdict = widgets.HTML().add_class("workbench-verdict")
+        self.charts: tuple[widgets.Widget, ...] = ()
+        self._specs: dict[int, tuple[dict[str, Any], ...]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._held = False
         for each in self.sliders.values():
             each.observe(self._moved, "value")
-        columns = widgets.Layout(grid_template_columns="repeat(auto-fit, minmax(24em, 1fr))", grid_gap="0 1.5em", width="100%")
-        super().__init__([self.verdict, widgets.GridBox(list(self.sliders.values()), layout=columns), self.back, self.pictures])
+        self._pictures = widgets.HBox(layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start"))
+        back = widgets.Button(description="Back to the scenario", layout=widgets.Layout(width="auto"))
+        back.on_click(self._reset)
+        columns = widgets.Layout(grid_template_columns="repeat(auto-fit, minmax(26em, 1fr))", grid_gap="0 1.5em")
+        dials = widgets.GridBox([*self.sliders.values(), back] if found else [], layout=columns)
+        super().__init__([self.verdict, dials, self._pictures])
+        self.add_class("workbench-form")
 
     @property
     def scenario(self) -> Scenario:
-        """The scenario with every slider that was moved; what was not moved keeps its range."""
+        """The scenario with every slider that was moved, taken as certain; what was not moved keeps its range."""
         found = self.start
         for dial in self.dials:
             value = self.sliders[dial.name].value
             found = found if value == dial.quantity.value else dial.write(found, value)
         return found
 
-    @property
-    def charts(self) -> tuple[widgets.Widget, ...]:
-        return tuple(self.pictures.children)
-
     def __repr__(self) -> str:
-        return charts.finding(self.charts[0].spec) if self.charts else "The scenario has no answer as it stands"
+        return str(prose.verdict(self.decision)) if self.decision else "The scenario has no answer as it stands."
 
     def show(self, draws: int) -> None:
         """Decide with so many draws at most, and show the answer, or the error as text."""
-        asked = replace(self.scenario, draws=min(draws, self.start.draws))
         try:
-            self.decision = face.decide(asked)
+            self.decision = face.decide(replace(self.scenario, draws=min(draws, self.start.draws)))
         except WorkbenchError as error:
             self.refuse(error)
             return
-        self.verdict.value = _heading(self.start) + _sentence(self.decision)
+        self.verdict.value = STYLE + _heading(self.start) + _answer(self.decision)
         frames = [frame(self.decision) for _, frame in PICTURES]
-        if not self.charts:
-            self.pictures.children = [_picture(build(frame)) for (build, _), frame in zip(PICTURES, frames, strict=True)]
-        for chart, frame in zip(self.charts, frames, strict=True):
-            chart.spec = charts.swapped(chart.spec, frame)
-        self.pictures.layout.display = None
+        specs = self._built(self.decision.scenario.months, frames)
+        self.charts = self.charts or tuple(map(_picture, specs))
+        for chart, spec, frame in zip(self.charts, specs, frames, strict=True):
+            chart.spec = charts.swapped(spec, frame)
+        self._pictures.children = self.charts
 
     def refuse(self, error: WorkbenchError) -> None:
-        self.decision, self.pictures.layout.display = None, "none"
-        self.verdict.value = _heading(self.start) + _refusal(error)
+        """Show why there is no answer, in place of charts."""
+        self.decision, self._pictures.children = None, ()
+        self.verdict.value = STYLE + _heading(self.start) + _refusal(error)
+
+    def _built(self, months: int, frames: list[Any]) -> tuple[dict[str, Any], ...]:
+        """The charts of a horizon, built once: their axis ends where it does. All else is data, and swapped."""
+        if months not in self._specs:
+            self._specs[months] = tuple(build(f).to_dict() for (build, _), f in zip(PICTURES, frames, strict=True))
+        return self._specs[months]
 
     def _moved(self, _: Any) -> None:
-        """Few draws at once; all of them when the slider has come to rest."""
+        """Few draws at once; all of them when the sliders have come to rest."""
         if self._timer:
             self._timer.cancel()
+        if self._held:
+            return
         try:
             loop = asyncio.get_running_loop()
-        except RuntimeError:  # no kernel, nobody drags: a script that sets a value wants the whole answer
+        except RuntimeError:  # no kernel, so nobody drags: a script that sets a value wants the whole answer
             self.show(self.start.draws)
             return
         self.show(FEW)
         self._timer = loop.call_later(REST, self.show, self.start.draws)
 
     def _reset(self, _: Any) -> None:
+        self._held = True
         for dial in self.dials:
-            with self.hold_trait_notifications():
-                self.sliders[dial.name].value = dial.quantity.value
+            self.sliders[dial.name].value = dial.quantity.value
+        self._held = False
+        self._moved(None)
 
 
 def form(scenario: Scenario) -> Form:
@@ -287,39 +326,30 @@ def _check(scenario: Scenario, facts: Facts) -> None:
     Raises InputProblems with every mistake in it.
     """
     table = {key: value for key, value in asdict(scenario).items() if key != "places"}
-    scenarios.parse(table, scenario.name, known=scenarios.names(facts))
+    scenarios.parse(table, scenario.name, known=lambda _: scenarios.names(facts))
 
 
-def _picture(chart: Any) -> widgets.Widget:
-    import altair
+def _picture(spec: dict[str, Any]) -> widgets.Widget:
+    from altair import JupyterChart
 
-    altair.JupyterChart.enable_offline()  # or it loads its scripts from a CDN
-    return altair.JupyterChart(chart, embed_options=EMBED)
+    JupyterChart.enable_offline()  # or it loads its scripts from a CDN
+    view: Callable[..., widgets.Widget] = JupyterChart
+    return view(None, spec=spec, embed_options=EMBED)
 
 
 # --- what it says, as HTML
 
 
 def _heading(scenario: Scenario) -> str:
-    return f"<h3 style='margin:0 0 .3em'>{escape(scenario.title or scenario.name)}</h3>"
+    return f"<h3 style='margin: 0'>{escape(scenario.title or scenario.name)}</h3>"
 
 
-def _sentence(decision: Decision) -> str:
-    """The answer in one sentence, and on how many draws it rests."""
-    answer, study = decision.answer, decision.study
-    best, found = escape(kinds.label(answer.plan)), kinds.contrast(study)
-    spread = f"{money(answer.quantile(0.1), '')} to {money(answer.quantile(0.9), '')}"
-    text = (f"<b>{kinds.side(answer.plan, study.facts).capitalize()}: {best}</b>, {money(answer.mean, 'USD')} over "
-            f"{study.scenario.months} months (P10 to P90: {spread})")  # fmt: skip
-    if found is not None:
-        rival = escape(kinds.label(found.rival.plan))
-        text += (f"; the best {found.rival_side}, {rival}, costs {money(found.mean, 'USD')} more on average, "
-                 f"and the answer beats it in {prose.of_hundred(found.probability)}")  # fmt: skip
-    return f"<p style='line-height:1.5;margin:0'>{text}. <small>{study.draws.size:,} draws.</small></p>"
+def _answer(decision: Decision) -> str:
+    return f"{prose.verdict(decision)._repr_html_()}<p><small>{decision.study.draws.size:,} draws</small></p>"
 
 
 def _refusal(error: WorkbenchError) -> str:
     """Every mistake with its place and the way out."""
     problems = error.problems if isinstance(error, InputProblems) else (error,)
     lines = (f"<li>{escape(p.where)}: {escape(p.what)}. <i>{escape(p.remedy)}</i></li>" for p in problems)
-    return f"<p style='margin:0'>No answer as it stands:</p><ul style='line-height:1.5;margin:0'>{''.join(lines)}</ul>"
+    return f"<p>No answer as it stands:</p><ul>{''.join(lines)}</ul>"

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import ipywidgets
 
 
-
 def facts(as_of: date) -> Facts:
     """What the datasets say at a day: a row counts if it was seen and recorded at or before it."""
     return store.load(as_of, store.folder())
@@ -26,9 +25,7 @@ def load(scenario: str | Path) -> Scenario:
 
     Raises WorkbenchError with every mistake of the file, its place, and the way out.
     """
-    path = scenarios.find(scenario, store.folder())
-    draft = scenarios.load(path)
-    return scenarios.load(path, scenarios.names(facts(draft.as_of)))
+    return scenarios.load(scenarios.find(scenario, store.folder()), lambda day: scenarios.names(facts(day)))
 
 
 def decide(scenario: Scenario, *, strict: bool = False) -> answer.Decision:
@@ -42,14 +39,18 @@ def decide(scenario: Scenario, *, strict: bool = False) -> answer.Decision:
 
 def stamp(scenario: Scenario, known: Facts, *, strict: bool = False) -> dict[str, Any]:
     """What made a result, and the command that makes it again."""
-    command = f"workbench decide {scenario.name} --as-of {scenario.as_of} --seed {scenario.seed} --draws {scenario.draws}"
+    command = (
+        f"workbench decide {scenario.name} --as-of {scenario.as_of} --seed {scenario.seed} --draws {scenario.draws}"
+    )
     return {
         "version": workbench.__version__, "datasets": known.digest, "seed": scenario.seed, "draws": scenario.draws,
         "as_of": scenario.as_of.isoformat(), "command": command + (" --strict" if strict else ""),
     }  # fmt: skip
 
 
-def changed(scenario: Scenario, *, as_of: date | None = None, seed: int | None = None, draws: int | None = None) -> Scenario:
+def changed(
+    scenario: Scenario, *, as_of: date | None = None, seed: int | None = None, draws: int | None = None
+) -> Scenario:
     """The scenario with what the command line overrides."""
     given = {"as_of": as_of, "seed": seed, "draws": draws}
     return replace(scenario, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]

@@ -273,21 +273,21 @@ class Constraints:
 
 @dataclass(frozen=True, kw_only=True)
 class Incumbent:
-    """Where the workload runs today."""
+    """Where the workload runs today, and what else is spent there (in the scenario's currency)."""
 
     provider: str = "none"
     services: tuple[str, ...] = ()
-    other_spend_usd_per_month: NotNegative = 0.0
+    other_spend_per_month: NotNegative = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """The user's own terms: discounts off list by provider, the support plan, what a week of waiting costs."""
+    """The user's own terms: discounts off list by provider, the support plan, what a week of waiting costs (in the
+    scenario's currency)."""
 
     negotiated_discount: Mapping[str, Annotated[float, Ge(0), Le(1)]] = field(default_factory=dict)
     support: Literal["none", "business", "enterprise"] = "business"
-    waiting_usd_per_week: NotNegative | None = None
-    budget_usd: Positive | None = None
+    waiting_cost_per_week: NotNegative | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

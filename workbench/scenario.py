@@ -3,12 +3,17 @@
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
+from datetime import date
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workbench.records import Facts, InputProblems, Range, Scenario, WorkbenchError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 
 def shipped(folder: Path) -> list[str]:
@@ -27,16 +32,18 @@ def find(scenario: str | Path, folder: Path) -> Path:
         return folder / "scenarios" / f"{text}.toml"
     if "\0" not in text and Path(text).is_file():
         return Path(text)
-    near = difflib.get_close_matches(text, names, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise WorkbenchError(text, "no such scenario", f"{hint}give a path, or one of {', '.join(names)}")
+    raise WorkbenchError(text, "no such scenario", "give a path, or " + _nearest(text, names))
 
 
-def load(path: Path, facts_names: Mapping[str, Iterable[str]] | None = None) -> Scenario:
+Names = Mapping[str, Collection[str]]
+"""Kind of name -> the names that are known."""
+
+
+def load(path: Path, known: Callable[[date], Names] | None = None) -> Scenario:
     """The scenario of a TOML file.
 
-    Raises InputProblems with every mistake of the file: its place (FILE:LINE where the key can be found), the reason,
-    and the nearest valid name. `facts_names` holds the known names of providers, accelerators, assumptions and so on.
+    `known` gives the names of providers, accelerators, assumptions and so on at the scenario's day. Raises InputProblems
+    with every mistake of the file: its place (FILE:LINE where the key can be found), the reason, the nearest valid name.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -46,31 +53,53 @@ def load(path: Path, facts_names: Mapping[str, Iterable[str]] | None = None) -> 
     except tomllib.TOMLDecodeError as error:
         place = re.search(r"at line (\d+)", str(error))
         where = f"{path}:{place.group(1)}" if place else str(path)
-        raise WorkbenchError(where, f"not TOML: {error}", "correct the line; see datasets/scenarios/chat.toml") from error
-    return parse(table, str(path), _lines(text), facts_names)
+        raise WorkbenchError(
+            where, f"not TOML: {error}", "correct the line; see datasets/scenarios/chat.toml"
+        ) from error
+    return parse(table, str(path), _lines(text), known)
+
+
+class _File(NamedTuple):
+    """A file's name and the line of each dotted key: where a mistake stands."""
+
+    name: str
+    lines: Mapping[str, int]
+
+    def at(self, key: str) -> str:
+        line = self.lines.get(key) or self.lines.get(key.rpartition(".")[0])
+        return f"{self.name}:{line} {key}" if line else f"{self.name}: {key}"
 
 
 def parse(
-    table: Mapping[str, Any], name: str, lines: Mapping[str, int] | None = None, known: Mapping[str, Iterable[str]] | None = None
+    table: Mapping[str, Any],
+    name: str,
+    lines: Mapping[str, int] | None = None,
+    known: Callable[[date], Names] | None = None,
 ) -> Scenario:
-    """The scenario of a table as TOML gives it; see `load`."""
-    from pydantic import TypeAdapter, ValidationError  # only here, at the door
+    """The scenario of a table as TOML gives it, from a file of that name with its keys on those lines; see `load`."""
+    from pydantic import ValidationError  # only here, at the door
 
-    lines = lines or {}
-    places = {key: f"{_short(name)}:{line}" for key, line in lines.items()}
-    found = list(_unknown_keys(table, Scenario, "", name, lines)) + list(_booleans(table, "", name, lines))
-    scenario = None
+    file = _File(name, lines or {})
+    found = list(_unknown_keys(table, Scenario, "", file)) + list(_booleans(table, "", file))
+    day = table.get("as_of")
+    if known is not None and isinstance(day, date):
+        found += list(_names(table, file, known(day)))
     try:
-        scenario = TypeAdapter(Scenario).validate_python(_pruned(table, Scenario))
+        scenario = _adapter().validate_python(_pruned(table, Scenario))
     except ValidationError as error:
-        found += [_problem(e, name, lines) for e in error.errors()]
-    if scenario is not None:
-        found += list(_meaning(scenario, name, lines, known or {}))
-    if found:
-        unique = {(p.where, p.what): p for p in found}
-        raise InputProblems(list(unique.values()))
-    assert scenario is not None
-    return replace(scenario, places=places)
+        found += [_problem(e, file) for e in error.errors()]
+    else:
+        found += list(_meaning(scenario, file))
+        if not found:
+            return replace(scenario, places={key: f"{_short(file.name)}:{line}" for key, line in file.lines.items()})
+    raise InputProblems(list({(p.where, p.what): p for p in found}.values()))
+
+
+@cache
+def _adapter() -> "TypeAdapter[Scenario]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Scenario)
 
 
 def _short(name: str) -> str:
@@ -93,39 +122,32 @@ def _lines(text: str) -> dict[str, int]:
     return found
 
 
-def _where(name: str, key: str, lines: Mapping[str, int]) -> str:
-    line = lines.get(key) or lines.get(key.rpartition(".")[0])
-    return f"{name}:{line} {key}" if line else f"{name}: {key}"
-
-
 def _nested(kind: Any, key: str) -> Any:
     """The dataclass of a field that is a table of fixed keys, else None."""
     annotation = next((f.type for f in fields(kind) if f.name == key), None)
     return annotation if is_dataclass(annotation) and annotation is not Range else None
 
 
-def _unknown_keys(table: Mapping[str, Any], kind: Any, prefix: str, name: str, lines: Mapping[str, int]) -> Iterator[WorkbenchError]:
+def _unknown_keys(table: Mapping[str, Any], kind: Any, prefix: str, file: _File) -> Iterator[WorkbenchError]:
     known = [f.name for f in fields(kind) if f.name != "places"]
     for key, value in table.items():
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            yield WorkbenchError(_where(name, prefix + key, lines), "unknown key", f"{hint}use one of {', '.join(known)}")
+            yield WorkbenchError(file.at(prefix + key), "unknown key", _nearest(key, known))
         elif (inner := _nested(kind, key)) is not None:
             if isinstance(value, Mapping):
-                yield from _unknown_keys(value, inner, f"{prefix}{key}.", name, lines)
+                yield from _unknown_keys(value, inner, f"{prefix}{key}.", file)
             else:
-                yield WorkbenchError(_where(name, prefix + key, lines), f"{value!r} is not a table", f"write [{prefix}{key}]")
+                yield WorkbenchError(file.at(prefix + key), f"{value!r} is not a table", f"write [{prefix}{key}]")
 
 
-def _booleans(table: Mapping[str, Any], prefix: str, name: str, lines: Mapping[str, int]) -> Iterator[WorkbenchError]:
+def _booleans(table: Mapping[str, Any], prefix: str, file: _File) -> Iterator[WorkbenchError]:
     """true and false where a number belongs: Python would read them as 1 and 0."""
     switches = ("confidential_computing", "managed_kubernetes", "spot_allowed", "marketplace_allowed")
     for key, value in table.items():
         if isinstance(value, Mapping):
-            yield from _booleans(value, f"{prefix}{key}.", name, lines)
+            yield from _booleans(value, f"{prefix}{key}.", file)
         elif isinstance(value, bool) and key not in switches:
-            yield WorkbenchError(_where(name, prefix + key, lines), f"{str(value).lower()} is not a number", "write a number")
+            yield WorkbenchError(file.at(prefix + key), f"{str(value).lower()} is not a number", "write a number")
 
 
 def _pruned(table: Mapping[str, Any], kind: Any) -> dict[str, Any]:
@@ -139,21 +161,33 @@ def _pruned(table: Mapping[str, Any], kind: Any) -> dict[str, Any]:
     return pruned
 
 
-def _problem(error: Any, name: str, lines: Mapping[str, int]) -> WorkbenchError:
-    key = ".".join(str(part) for part in error["loc"] if not str(part).startswith(("constrained", "float", "Range", "function", "int")))
+def _problem(error: Any, file: _File) -> WorkbenchError:
+    key = ".".join(
+        str(part)
+        for part in error["loc"]
+        if not str(part).startswith(("constrained", "float", "Range", "function", "int"))
+    )
     reason, remedy = error["msg"], "see datasets/scenarios/chat.toml"
     if error["type"] == "missing":
-        return WorkbenchError(_where(name, key, lines), f"{key.rpartition('.')[2]} is missing", f"add {key} = ...")
+        return WorkbenchError(file.at(key), f"{key.rpartition('.')[2]} is missing", f"add {key} = ...")
     if error["type"] == "literal_error":
         allowed = re.findall(r"'([^']*)'", error["ctx"]["expected"])
-        near = difflib.get_close_matches(str(error["input"]), allowed, n=1)
-        remedy = (f"did you mean {near[0]!r}? " if near else "") + f"use one of {', '.join(allowed)}"
-    limits = {k: v for k, v in error.get("ctx", {}).items() if k in ("ge", "gt", "le", "lt", "min_length", "max_length")}
+        remedy = _nearest(str(error["input"]), allowed)
+    limits = {
+        k: v for k, v in error.get("ctx", {}).items() if k in ("ge", "gt", "le", "lt", "min_length", "max_length")
+    }
     if limits:
-        words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below", "min_length": "at least", "max_length": "at most"}
+        words = {
+            "ge": "at least",
+            "gt": "above",
+            "le": "at most",
+            "lt": "below",
+            "min_length": "at least",
+            "max_length": "at most",
+        }
         remedy = "give " + " and ".join(f"{words[k]} {v}" for k, v in limits.items())
     shown = repr(error["input"])
-    return WorkbenchError(_where(name, key, lines), f"{shown[:80]}: {reason}", remedy)
+    return WorkbenchError(file.at(key), f"{shown[:80]}: {reason}", remedy)
 
 
 def _numbers(value: Any, key: str) -> Iterator[tuple[str, float | Range]]:
@@ -168,16 +202,21 @@ def _numbers(value: Any, key: str) -> Iterator[tuple[str, float | Range]]:
                 yield from _numbers(getattr(value, f.name), f"{key}.{f.name}" if key else f.name)
 
 
-def _meaning(scenario: Scenario, name: str, lines: Mapping[str, int], known: Mapping[str, Iterable[str]]) -> Iterator[WorkbenchError]:
+def _meaning(scenario: Scenario, file: _File) -> Iterator[WorkbenchError]:
     """What is well formed but means nothing: not finite, ranges in disorder, a demand without work, unknown names."""
     for key, number in _numbers(scenario, ""):
         ends = (number.low, number.value, number.high) if isinstance(number, Range) else (number,)
         if not all(abs(e) < float("inf") for e in ends):
-            yield WorkbenchError(_where(name, key, lines), f"{number} is not finite", "give a finite number")
+            yield WorkbenchError(file.at(key), f"{number} is not finite", "give a finite number")
         elif isinstance(number, Range) and not number.low <= number.value <= number.high:
-            yield WorkbenchError(_where(name, key, lines), "low, value, high are not in order", "give low <= value <= high")
-        elif isinstance(number, Range) and number.low < 0 and key.startswith(("demand.", "data.")) and not key.endswith("growth_per_month"):
-            yield WorkbenchError(_where(name, key, lines), f"low {number.low:g} is negative", "give at least 0")
+            yield WorkbenchError(file.at(key), "low, value, high are not in order", "give low <= value <= high")
+        elif (
+            isinstance(number, Range)
+            and number.low < 0
+            and key.startswith(("demand.", "data."))
+            and not key.endswith("growth_per_month")
+        ):
+            yield WorkbenchError(file.at(key), f"low {number.low:g} is negative", "give at least 0")
     demand = scenario.demand
     stated = {
         "serving": demand.tokens_in_per_month is not None and demand.tokens_out_per_month is not None,
@@ -187,35 +226,36 @@ def _meaning(scenario: Scenario, name: str, lines: Mapping[str, int], known: Map
     ways = {"serving": "tokens_in_per_month and tokens_out_per_month", "training": "gpu_hours_per_month, or runs_per_month and gpu_hours_per_run",
             "image": "requests_per_month and gpu_hours_per_request"}  # fmt: skip
     if not stated[demand.work]:
-        yield WorkbenchError(_where(name, "demand", lines), f"{demand.work} states no work", f"give {ways[demand.work]}")
+        yield WorkbenchError(file.at("demand"), f"{demand.work} states no work", f"give {ways[demand.work]}")
     if (demand.runs_per_month is None) != (demand.gpu_hours_per_run is None):
-        yield WorkbenchError(_where(name, "demand", lines), "runs without hours, or hours without runs", ways["training"])
-    yield from _names(scenario, name, lines, known)
+        yield WorkbenchError(file.at("demand"), "runs without hours, or hours without runs", ways["training"])
 
 
-def _names(scenario: Scenario, name: str, lines: Mapping[str, int], known: Mapping[str, Iterable[str]]) -> Iterator[WorkbenchError]:
-    wanted = scenario.constraints
-    used = [
-        *(("constraints.providers", "providers", p) for p in wanted.providers),
-        *(("constraints.exclude_providers", "providers", p) for p in wanted.exclude_providers),
-        *(("constraints.accelerators", "accelerators", a) for a in wanted.accelerators),
-        *(("constraints.residency", "jurisdictions", j) for j in wanted.residency),
-        *(("constraints.sovereignty", "jurisdictions", j) for j in wanted.sovereignty),
-        *(("constraints.certifications", "certifications", c) for c in wanted.certifications),
-        *((f"terms.negotiated_discount.{p}", "providers", p) for p in scenario.terms.negotiated_discount),
-        *((f"assumptions.{a}", "assumptions", a) for a in scenario.assumptions),
-    ]
-    if scenario.incumbent.provider != "none":
-        used.append(("incumbent.provider", "providers", scenario.incumbent.provider))
-    if wanted.market is not None:
-        used.append(("constraints.market", "markets", wanted.market))
-    used.append(("currency", "currencies", scenario.currency))
-    for key, kind, value in used:
-        names = sorted(known.get(kind, [value]))
-        if value not in names:
-            near = difflib.get_close_matches(value, names, n=1, cutoff=0.4)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            yield WorkbenchError(_where(name, key, lines), f"{value!r} is not known", f"{hint}use one of {', '.join(names)[:400]}")
+NAMED = {
+    "constraints.providers": "providers", "constraints.exclude_providers": "providers", "constraints.accelerators": "accelerators",
+    "constraints.residency": "jurisdictions", "constraints.sovereignty": "jurisdictions",
+    "constraints.certifications": "certifications", "constraints.market": "markets", "incumbent.provider": "incumbents",
+    "currency": "currencies", "terms.negotiated_discount": "providers", "assumptions": "assumptions",
+}  # fmt: skip
+"""Key -> the kind of names that it, each of its entries or each of its keys must be one of."""
+
+
+def _names(table: Mapping[str, Any], file: _File, known: Names) -> Iterator[WorkbenchError]:
+    for key, kind in NAMED.items():
+        value: Any = table
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        keyed = isinstance(value, Mapping)
+        for used in [value] if isinstance(value, str) else list(value) if isinstance(value, list | Mapping) else []:
+            if isinstance(used, str) and used not in known[kind]:
+                yield WorkbenchError(
+                    file.at(f"{key}.{used}" if keyed else key), f"{used!r} is not known", _nearest(used, known[kind])
+                )
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    return (f"did you mean {near[0]!r}? " if near else "") + f"use one of {', '.join(sorted(known))}"
 
 
 def names(facts: Facts) -> dict[str, set[str]]:
@@ -224,5 +264,5 @@ def names(facts: Facts) -> dict[str, set[str]]:
         "providers": set(facts.provider_kinds), "accelerators": {p.gpu for p in facts.prices},
         "jurisdictions": {r["jurisdiction"] for r in facts.regions.values()}, "markets": {r["market"] for r in facts.regions.values()},
         "certifications": {v for (_, a), values in facts.capabilities.items() if a == "certification" for v, *_ in values},
-        "assumptions": {s.quantity.name for s in facts.assumptions}, "currencies": {"USD", *facts.currencies},
+        "incumbents": {"none", *facts.provider_kinds}, "assumptions": {s.quantity.name for s in facts.assumptions}, "currencies": {"USD", *facts.currencies},
     }  # fmt: skip

@@ -44,7 +44,9 @@ def shape(datasets: Path, path: Path, columns: list[str]) -> Iterator[WorkbenchE
         if not line.strip() or line.count('"') % 2:
             yield WorkbenchError(f"{place}:{number}", "a blank line or a line break inside a cell", "one row a line")
         elif len(cells := next(csv.reader([line]))) != len(columns):
-            yield WorkbenchError(f"{place}:{number}", f"{len(cells)} cells for {len(columns)} columns", "quote cells that hold a comma")
+            yield WorkbenchError(
+                f"{place}:{number}", f"{len(cells)} cells for {len(columns)} columns", "quote cells that hold a comma"
+            )
 
 
 def offenders(schema: Schema, table: str) -> Iterator[WorkbenchError]:
@@ -53,7 +55,9 @@ def offenders(schema: Schema, table: str) -> Iterator[WorkbenchError]:
     for column, kind in columns.items():
         bad = f'"{column}" IS NOT NULL AND TRY_CAST("{column}" AS {kind}) IS NULL'
         for place, value in con.execute(f'SELECT place, "{column}" FROM raw_{table} WHERE {bad}').fetchall():
-            yield WorkbenchError(place, f"{column} {value!r} is not known or not a {kind.split('(')[0]}", _allowed(con, kind, value))
+            yield WorkbenchError(
+                place, f"{column} {value!r} is not known or not a {kind.split('(')[0]}", _allowed(con, kind, value)
+            )
     typed = ", ".join(f'TRY_CAST("{c}" AS {kind}) AS "{c}"' for c, kind in columns.items())
     con.execute(f"CREATE OR REPLACE TEMP VIEW typed AS SELECT {typed}, place FROM raw_{table}")
     for kind, names, expression in schema.rules[table]:
@@ -136,7 +140,9 @@ def _superseding(con: "DuckDBPyConnection", table: str) -> Iterator[WorkbenchErr
     for place, old, exists in rows:
         if exists is None:
             yield WorkbenchError(place, f"supersedes {old}, which is no row", "give FILE:LINE of the row it corrects")
-        elif old.rpartition(":")[0] == place.rpartition(":")[0] and int(old.rpartition(":")[2]) >= int(place.rpartition(":")[2]):
+        elif old.rpartition(":")[0] == place.rpartition(":")[0] and int(old.rpartition(":")[2]) >= int(
+            place.rpartition(":")[2]
+        ):
             yield WorkbenchError(place, f"supersedes {old}, which is not an earlier row", "append the correction")
 
 

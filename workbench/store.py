@@ -77,7 +77,9 @@ def _schema(datasets: Path) -> Schema:
     con.execute("CREATE TYPE unit AS ENUM (" + ", ".join(_quoted(t) for t in TEXTS) + ")")
     con.execute(path.read_text(encoding="utf-8"))
     columns: dict[str, dict[str, str]] = {table: {} for table in TABLES}
-    for table, column, kind in con.execute("SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal").fetchall():
+    for table, column, kind in con.execute(
+        "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal"
+    ).fetchall():
         columns[table][column] = kind
     rules: dict[str, list[tuple[str, list[str], str]]] = {table: [] for table in TABLES}
     query = "SELECT table_name, constraint_type, constraint_column_names, expression FROM duckdb_constraints()"
@@ -141,7 +143,9 @@ def load(as_of: date, datasets: Path | None = None) -> Facts:
     prices = [_normal(r, rates) for r in _visible(schema, "prices", as_of) if r["kind"] == "offer"]
     if not prices:
         first = con.execute("SELECT min(recorded) FROM prices").fetchall()[0][0]
-        raise WorkbenchError(f"as_of {as_of}", "no price had been recorded by that day", f"ask for a day from {first} on")
+        raise WorkbenchError(
+            f"as_of {as_of}", "no price had been recorded by that day", f"ask for a day from {first} on"
+        )
     services = [_normal(r, rates) for r in _visible(schema, "services", as_of)]
     assumptions = _things([_normal(r, rates) for r in _visible(schema, "assumptions", as_of)], ("name", *SCOPES))
     hardware = _things([_normal(r, rates) for r in _visible(schema, "hardware", as_of)], ("gpu", "attribute"))
@@ -171,7 +175,18 @@ def load(as_of: date, datasets: Path | None = None) -> Facts:
     )  # fmt: skip
 
 
-_PRICE_THING = ("provider", "product", "sku", "gpu", "gpu_count", "gpu_memory_gb", "region", "basis", "term_months", "upfront")
+_PRICE_THING = (
+    "provider",
+    "product",
+    "sku",
+    "gpu",
+    "gpu_count",
+    "gpu_memory_gb",
+    "region",
+    "basis",
+    "term_months",
+    "upfront",
+)
 
 
 def _normal(row: dict[str, Any], rates: dict[str, float]) -> dict[str, Any]:
@@ -199,7 +214,9 @@ def _visible(schema: Schema, table: str, as_of: date) -> list[dict[str, Any]]:
         seen = f"WITH seen AS ({seen}) SELECT * FROM seen WHERE place NOT IN (SELECT supersedes FROM seen WHERE supersedes IS NOT NULL)"
     if "withdrawn" in columns:
         seen += " AND (withdrawn IS NULL OR withdrawn > $day)"
-    result = schema.con.execute(f"SELECT *, first_day(as_of) AS seen_first FROM ({seen}) ORDER BY place", {"day": as_of})
+    result = schema.con.execute(
+        f"SELECT *, first_day(as_of) AS seen_first FROM ({seen}) ORDER BY place", {"day": as_of}
+    )
     names = [d[0] for d in result.description or ()]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
@@ -210,7 +227,9 @@ def _things(rows: list[dict[str, Any]], key: tuple[str, ...]) -> list[list[dict[
     for row in rows:
         groups[tuple(row[k] for k in key)].append(row)
     for group in groups.values():
-        group.sort(key=lambda r: (-Evidence(r["evidence"]).rank, r["seen_first"], r["recorded"], _line(r)), reverse=True)
+        group.sort(
+            key=lambda r: (-Evidence(r["evidence"]).rank, r["seen_first"], r["recorded"], _line(r)), reverse=True
+        )
     return list(groups.values())
 
 
@@ -256,7 +275,9 @@ def _services(rows: list[dict[str, Any]]) -> Iterator[Service]:
     tables: dict[tuple[Any, ...], list[list[dict[str, Any]]]] = defaultdict(list)
     for group in _things(rows, ("provider", "product", "category", "plan", "region", "unit", "tier_from")):
         head = group[0]
-        tables[head["provider"], head["product"], head["category"], head["plan"], head["region"], head["unit"]].append(group)
+        tables[head["provider"], head["product"], head["category"], head["plan"], head["region"], head["unit"]].append(
+            group
+        )
     for (provider, product, category, plan, region, unit), tiers in tables.items():
         tiers.sort(key=lambda g: g[0]["tier_from"] or 0.0)
         edges = [g[0]["tier_from"] * CONVERTED.get(g[0]["tier_unit"], ("", 1.0))[1] for g in tiers[1:]]

@@ -29,7 +29,9 @@ def headline(decision: "Decision") -> str:
 def show(decision: "Decision", console: Console | None = None) -> None:
     """Print a decision for people."""
     console = console or Console(highlight=False, soft_wrap=False)
-    console.print(f"[bold]{escape(decision.scenario.title or decision.scenario.name)}[/bold], as of {decision.scenario.as_of}")
+    console.print(
+        f"[bold]{escape(decision.scenario.title or decision.scenario.name)}[/bold], as of {decision.scenario.as_of}"
+    )
     console.print(escape(headline(decision)))
     table = Table("option", "mean USD", "P10", "P90", "cheapest in", "regret", box=None, header_style="bold")
     for column in table.columns[1:]:
@@ -45,13 +47,21 @@ def show(decision: "Decision", console: Console | None = None) -> None:
 def _sentences(decision: "Decision", console: Console) -> None:
     more = len(decision.study.outcomes) - MOST
     if more > 0:
-        console.print(f"and {more} more feasible options; {len(decision.study.excluded)} excluded (see --json for the reasons)")
+        console.print(
+            f"and {more} more feasible options; {len(decision.study.excluded)} excluded (see --json for the reasons)"
+        )
     console.print(f"Knowing everything before choosing is worth at most {decision.study.perfect_information:,.0f} USD.")
     if decision.drivers:
-        console.print("What drives the difference: " + escape(", ".join(f"{n} {s:.0%}" for n, s in decision.drivers[:5])))
+        console.print(
+            "What drives the difference: " + escape(", ".join(f"{n} {s:.0%}" for n, s in decision.drivers[:5]))
+        )
     for flip in decision.flips[:5]:
         beyond = ", outside its range" if flip.outside_range else ""
-        console.print(escape(f"Flips to {flip.new_best} where {flip.input} goes from {flip.start:,.4g} to {flip.to:,.4g} {flip.quantity.unit}{beyond}"))
+        console.print(
+            escape(
+                f"Flips to {flip.new_best} where {flip.input} goes from {flip.start:,.4g} to {flip.to:,.4g} {flip.quantity.unit}{beyond}"
+            )
+        )
     console.print(escape("Rows: " + _rows(decision.answer)))
     console.print(f"[dim]{escape(' '.join(f'{k}={v}' for k, v in decision.stamp.items()))}[/dim]")
 

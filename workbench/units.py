@@ -38,7 +38,6 @@ UsdPerRequest = Annotated[Any, Unit("USD/request", "USD/request")]
 UsdPerRun = Annotated[Any, Unit("USD/run", "USD/run")]
 
 Hours = Annotated[Any, Unit("hour", "hour")]
-Seconds = Annotated[Any, Unit("second", "second")]
 Months = Annotated[Any, Unit("month", "month")]
 HoursPerMonth = Annotated[Any, Unit("hour/month", "hour/month")]
 PerMonth = Annotated[Any, Unit("1/month", "1/month")]
@@ -81,11 +80,12 @@ CONVERTED: dict[str, tuple[str, float]] = {
     "USD/chip-hour": ("USD/GPU-hour", 1.0),
     "1/GPU-year": ("1/GPU-hour", 1.0 / _YEAR_HOURS),
     "minute": ("hour", 1.0 / 60.0),
+    "second": ("hour", 1.0 / 3600.0),
 }
 
 # Units of rows that are evidence (supply, people, hardware) and enter a formula only through an assumption.
 RECORDED = (
-    "week", "weeks/month", "USD/week", "USD/engineer-year", 
+    "week", "weeks/month", "USD/week", "USD/engineer-year",
     "USD/instance-hour", "USD/core-hour", "USD million", "USD billion", "GBP million", "1/GPU-hour", "TFLOP/s", "GB/s", "MB/s", "W",
     "year", "day", "months per operator", "lines", "FTE", "USD billion/year", "USD million/year", "count per month",
 )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.decision import breakeven
-from workbench.decision.draws import MARKET, PRICES, key, shock_key
+from workbench.decision.draws import MARKET, PRICES, Key, key, shock_key
 from workbench.decision.offers import Option
 from workbench.decision.outcome import Outcome
 from workbench.decision.study import Study, study
@@ -55,7 +55,10 @@ class Decision:
         """One row an option, the answer first, the infeasible ones last with their reasons."""
         import polars as pl  # 0.2 s of CPU that the command line does without
 
-        return pl.DataFrame([{k: v for k, v in o.items() if k != "evidence"} for o in self.as_dict()["options"]], infer_schema_length=None)
+        return pl.DataFrame(
+            [{k: v for k, v in o.items() if k != "evidence"} for o in self.as_dict()["options"]],
+            infer_schema_length=None,
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """The decision as the command line prints it with --json."""
@@ -78,7 +81,9 @@ class Decision:
         return tables.options(self).as_raw_html()
 
 
-def decide(facts: Facts, scenario: Scenario, *, strict: bool = False, stamp: Mapping[str, Any] | None = None) -> Decision:
+def decide(
+    facts: Facts, scenario: Scenario, *, strict: bool = False, stamp: Mapping[str, Any] | None = None
+) -> Decision:
     """The answer to a scenario by the facts of its day.
 
     Raises Infeasible where no option is left.
@@ -89,13 +94,16 @@ def decide(facts: Facts, scenario: Scenario, *, strict: bool = False, stamp: Map
 def _drivers(study: Study) -> list[tuple[str, float]]:
     if study.rival is None:
         return []
-    used = {}
+    used: dict[Key, str] = {}
     for leg in (*study.answer.plan.legs, *study.rival.plan.legs):
         used |= {key(q): q.text for q in leg.inputs.values() if q.uncertain}
         used |= {shock_key(q): "movement of the " + q.text for n, q in leg.inputs.items() if n in PRICES}
     keys = [k for k in study.draws.values if k in used or k == MARKET]
     shares = first_order(np.hstack([study.draws.values[k] for k in keys]), study.answer.total - study.rival.total)
-    ranked = sorted(((used.get(k, "market price"), float(s)) for k, s in zip(keys, shares, strict=True)), key=lambda d: (-d[1], d[0]))
+    ranked = sorted(
+        ((used.get(k, "market price"), float(s)) for k, s in zip(keys, shares, strict=True)),
+        key=lambda d: (-d[1], d[0]),
+    )
     return [d for d in ranked if d[1] >= LEAST_SHARE]
 
 

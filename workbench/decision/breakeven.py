@@ -74,7 +74,10 @@ def _input_flips(study: Study) -> Iterator[Flip]:
         if not any(k in used for used in uses.values()):
             continue
         for end in (quantity.low, quantity.high):
-            at_end = {i: held(o.plan, base[o.plan.id], k, end) if k in uses[o.plan.id] else means[o.plan.id] for i, o in enumerate(rivals)}
+            at_end = {
+                i: held(o.plan, base[o.plan.id], k, end) if k in uses[o.plan.id] else means[o.plan.id]
+                for i, o in enumerate(rivals)
+            }
             best = min(at_end, key=lambda i: at_end[i])
             if best:
                 to = _crossing((rivals[0], rivals[best]), (full(0), full(best)), k, (quantity.value, end))

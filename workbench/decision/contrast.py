@@ -109,6 +109,8 @@ def label(plan: Plan) -> str:
 
 def seller(option: Option) -> str:
     """`GCP Vertex AI`, but plain `RunPod`: a product in lower case (pods, serverless, cloud) is a word, not a name."""
+    if option.product.startswith(option.provider):
+        return option.product
     return option.provider if option.product.islower() else f"{option.provider} {option.product}"
 
 

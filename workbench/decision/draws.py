@@ -70,9 +70,12 @@ def draw(options: Iterable[Option], size: int, seed: int) -> Draws:
     Each column has one draw in each of `size` strata of equal probability, in an order of its own.
     """
     quantities, shocks = uncertain(options)
-    values = {k: triangular(_strata(k, size, seed, jitter=True), q) for k, q in quantities.items()}
-    normal = _normal_quantiles(size)
-    values |= {k: normal[_strata(k, size, seed, jitter=False)] for k in shocks}
+    normal, values = _normal_quantiles(size), {}
+    for k, quantity in quantities.items():
+        order, generator = _strata(k, size, seed)
+        values[k] = triangular((order + generator.random(size)) / size, quantity)
+    for k in shocks:
+        values[k] = normal[_strata(k, size, seed)[0]]
     return Draws({k: v[:, None] for k, v in values.items()}, quantities)
 
 
@@ -80,14 +83,15 @@ def central(options: Iterable[Option]) -> Draws:
     """One draw with every input at its median."""
     quantities, shocks = uncertain(options)
     middle = np.full((1, 1), 1 / 2)
-    return Draws({k: triangular(middle, q) for k, q in quantities.items()} | {k: middle * 0 for k in shocks}, quantities)
+    return Draws(
+        {k: triangular(middle, q) for k, q in quantities.items()} | {k: middle * 0 for k in shocks}, quantities
+    )
 
 
-def _strata(k: Key, size: int, seed: int, *, jitter: bool) -> Array:
+def _strata(k: Key, size: int, seed: int) -> tuple[NDArray[np.int64], np.random.Generator]:
     stream = int.from_bytes(blake2b("\0".join(k).encode(), digest_size=8).digest(), "big")
     generator = np.random.default_rng([seed, stream])
-    order = generator.permutation(size)
-    return (order + generator.random(size)) / size if jitter else order
+    return generator.permutation(size), generator
 
 
 @lru_cache(maxsize=8)

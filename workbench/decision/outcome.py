@@ -10,7 +10,8 @@ import numpy as np
 
 from workbench import formula
 from workbench.decision.draws import MARKET, Array, Draws, Key, key, shock_key
-from workbench.decision.offers import Desk, Option, constant
+from workbench.decision.desk import Desk, constant
+from workbench.decision.offers import Option
 from workbench.models import cost, goodput
 from workbench.records import Evidence, Quantity, Scenario
 
@@ -21,6 +22,7 @@ HOURS = ("useful_gpu_hours", "billed_gpu_hours", "unused_gpu_hours")
 COUNTED = {"tokens": ("tokens_in_per_month", "tokens_out_per_month"), "requests": ("requests_per_month",),
            "runs": ("runs_per_month",)}  # fmt: skip
 FAILURES = ("gpu_hours_between_failures", "restart_h", "checkpoint_h", "interruptions_per_hour")
+RATES = {"egress_rates", "support_rates"}
 MILLION = 1e6
 
 
@@ -118,6 +120,8 @@ def axis(months: int) -> Array:
 def arrays(option: Option, draws: Draws, months: int, committed: Array | None = None) -> dict[str, Any]:
     """The option's inputs in their natural shapes: a constant (), an uncertain input (draw,), an axis (month, 1)."""
     values: dict[str, Any] = {name: draws.of(k, q) for name, k, q in _keys(option)}
+    for name in RATES & values.keys():
+        values[name] = np.atleast_2d(values[name])  # (tier, 1), or (1, draw) for a single uncertain rate
     values["month"] = axis(months)[:, None]
     values["market_shock"] = draws.of(MARKET)
     values["offer_shock"] = draws.of(shock_key(option.inputs["list_price"]))
@@ -160,7 +164,12 @@ def _equal(one: Quantity, other: Quantity) -> bool:
 
 
 def evaluate(
-    option: Option, draws: Draws, months: int, committed: Array | None, targets: tuple[str, ...], known: Mapping[str, Any] | None = None
+    option: Option,
+    draws: Draws,
+    months: int,
+    committed: Array | None,
+    targets: tuple[str, ...],
+    known: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """All values of the cost formulas for one option over (month, draw); `known` holds what is computed already."""
     return formula.evaluate(cost, {**arrays(option, draws, months, committed), **(known or {})}, targets)
@@ -176,7 +185,10 @@ def monthly(plan: Plan, draws: Draws, months: int, known: Mapping[str, Any] | No
 
 def values_of(plan: Plan, draws: Draws, months: int) -> tuple[dict[str, Any], ...]:
     """All values behind the monthly cost of each leg: what `held` starts from."""
-    return tuple(evaluate(leg, draws, months, c, ("monthly_cost",)) for leg, c in zip(plan.legs, plan.committed_gpus, strict=True))
+    return tuple(
+        evaluate(leg, draws, months, c, ("monthly_cost",))
+        for leg, c in zip(plan.legs, plan.committed_gpus, strict=True)
+    )
 
 
 def held(plan: Plan, base: tuple[dict[str, Any], ...], k: Key, at: Any) -> float:
@@ -189,7 +201,9 @@ def held(plan: Plan, base: tuple[dict[str, Any], ...], k: Key, at: Any) -> float
         stale = formula.affected(cost, frozenset(changed)) - leg.inputs.keys()
         kept = {name: value for name, value in values.items() if name not in stale}
         total = total + formula.evaluate(cost, {**kept, **changed}, ("monthly_cost",))["monthly_cost"]
-    return float(np.broadcast_to(total, np.broadcast_shapes(np.shape(total), np.shape(base[0]["month"]))).mean(axis=-1).sum())
+    return float(
+        np.broadcast_to(total, np.broadcast_shapes(np.shape(total), np.shape(base[0]["month"]))).mean(axis=-1).sum()
+    )
 
 
 # --- what is decided before the draws are known
@@ -223,7 +237,9 @@ def split(base: Option, burst: Option, desk: Desk) -> tuple[Option, Option]:
     share = desk.assumption("base_share")
     flat = desk.assumption("base_utilisation", "utilisation")
     # The burst's share is what the base leaves: the same draw, so it is bound as a quantity of its own rows.
-    rest = replace(share, name="work_share", value=1 - share.value, low=1 - share.high, high=1 - share.low, label="burst share")
+    rest = replace(
+        share, name="work_share", value=1 - share.value, low=1 - share.high, high=1 - share.low, label="burst share"
+    )
     home = desk.scenario.incumbent.provider
     joined = float(len({base.provider, burst.provider, home} - {"none"}) - 1)
     extra = constant("extra_providers", joined, "provider")
@@ -239,7 +255,9 @@ def split(base: Option, burst: Option, desk: Desk) -> tuple[Option, Option]:
 # --- outcomes
 
 
-def outcome(plan: Plan, draws: Draws, middle: Draws, scenario: Scenario, known: Mapping[str, Any] | None = None) -> Outcome:
+def outcome(
+    plan: Plan, draws: Draws, middle: Draws, scenario: Scenario, known: Mapping[str, Any] | None = None
+) -> Outcome:
     """A plan over all draws, with its accounts at the median inputs."""
     by_month = monthly(plan, draws, scenario.months, known)
     return Outcome(plan=plan, by_month=by_month, **_accounts(plan, middle, scenario))
@@ -264,7 +282,9 @@ def _accounts(plan: Plan, middle: Draws, scenario: Scenario) -> dict[str, Any]:
             work[name] += amount
         paid = _cash(leg, values, months)
         cash, liability = cash + paid, liability + _liability(leg, values, committed, months)
-        present += _over_months(cost.discounted_cost(paid, values["discount_rate"], axis(months), values["months_per_year"]), months)
+        present += _over_months(
+            cost.discounted_cost(paid, values["discount_rate"], axis(months), values["months_per_year"]), months
+        )
     return {"parts": parts, "part_evidence": evidence, "rows": tuple(sorted(weights, key=lambda r: -weights[r])),
             "cash": cash, "liability_after": liability, "work": work, "net_present_value": present}  # fmt: skip
 
@@ -307,5 +327,7 @@ def _cited(leg: Option) -> dict[str, list[Quantity]]:
     for part in PARTS:
         names = formula.leaves(cost, (part,), bound)
         names += FAILURES if "goodput_loss" in names else ()
-        found[part] = sorted((q for n in names if (q := leg.inputs.get(n)) and q.rows), key=lambda q: "price" not in q.name)
+        found[part] = sorted(
+            (q for n in names if (q := leg.inputs.get(n)) and q.rows), key=lambda q: "price" not in q.name
+        )
     return found

@@ -7,7 +7,8 @@ import numpy as np
 
 from workbench.decision import value
 from workbench.decision.draws import Draws, central, draw
-from workbench.decision.offers import Desk, Option, options
+from workbench.decision.desk import Desk
+from workbench.decision.offers import Option, options
 from workbench.decision.outcome import Outcome, Plan, goodput_loss, monthly, outcome, plan_of, shared, split
 from workbench.records import Basis, Facts, Infeasible, Quantity, Scenario
 
@@ -16,8 +17,10 @@ BURSTS = (Basis.ON_DEMAND, Basis.SERVERLESS, Basis.SPOT)
 
 @dataclass(frozen=True, kw_only=True)
 class Lever:
-    """Utilisation as a lever of its own: what reaching the higher share saves and what that costs. USD over the horizon."""
+    """Utilisation as a lever of its own on `plan`: what reaching the higher share saves and what that costs. USD over the
+    horizon."""
 
+    plan: Plan
     low: Quantity
     high: Quantity
     cost_at_low: float
@@ -47,7 +50,7 @@ class Study:
 
     @property
     def lever(self) -> Lever | None:
-        """None where the answer bills busy time only."""
+        """On the best plan that rents by the hour (a serverless seller bills busy time only); None where there is none."""
         return _lever(self)
 
 
@@ -65,7 +68,10 @@ def study(facts: Facts, scenario: Scenario, *, strict: bool = False) -> Study:
     plans = _plans(desk, usable)
     limit = scenario.constraints.max_provider_share
     if limit < 1:
-        reason = (f"one provider would hold all of the work (limit {limit:.0%})", scenario.places.get("constraints.max_provider_share", ""))
+        reason = (
+            f"one provider would hold all of the work (limit {limit:.0%})",
+            scenario.places.get("constraints.max_provider_share", ""),
+        )
         excluded += [replace(p.head, reasons=(reason,), inputs={}) for p in plans if len(p.providers) == 1]
         plans = [p for p in plans if len(p.providers) > 1 and max(_shares(p)) <= limit]
         if not plans:
@@ -121,32 +127,51 @@ def _converging(usable: list[Option]) -> tuple[list[Option], list[Option]]:
             good.append(option)
         else:
             row = option.inputs["interruptions_per_hour"].rows or option.inputs["gpu_hours_between_failures"].rows
-            bad.append(replace(option, reasons=(("failures come faster than the job restarts: no work gets done", row[0]),), inputs={}))
+            bad.append(
+                replace(
+                    option,
+                    reasons=(("failures come faster than the job restarts: no work gets done", row[0]),),
+                    inputs={},
+                )
+            )
     return good, bad
 
 
 def _nothing(scenario: Scenario, excluded: list[Option]) -> Infeasible:
-    """Which constraint binds: the reason that excludes the most offers."""
-    counts = Counter(reason.split(";")[0] for option in excluded for reason, _ in option.reasons)
+    """Which constraint binds: the reason that alone keeps the most offers out, else the one that keeps out the most."""
+    alone = Counter(o.reasons[0][0].split(";")[0] for o in excluded if len(o.reasons) == 1)
+    counts = alone or Counter(reason.split(";")[0] for o in excluded for reason, _ in o.reasons)
     binding, times = max(counts.items(), key=lambda c: (c[1], c[0]), default=("the datasets hold no offer", 0))
-    return Infeasible(f"scenario {scenario.name}", f"no offer is feasible: {binding} ({times} of {len(excluded)} offers)",
+    how = "alone keeps out" if alone else "keeps out"
+    return Infeasible(f"scenario {scenario.name}", f"no offer is feasible: {binding} ({how} {times} of {len(excluded)} offers)",
                       "relax that constraint, or add a row that satisfies it")  # fmt: skip
 
 
 def _lever(study: Study) -> Lever | None:
-    """The answer at a low and a high utilisation, other inputs unchanged, and what reaching the high one costs."""
-    answer, desk = study.answer, Desk(study.facts, study.scenario)
-    if answer.plan.head.basis is Basis.SERVERLESS:
+    """A plan at a low and a high utilisation, other inputs unchanged, and what reaching the high one costs."""
+    rented = [o.plan for o in study.outcomes if all(leg.basis is not Basis.SERVERLESS for leg in o.plan.legs)]
+    if not rented:
         return None
+    plan, desk = rented[0], Desk(study.facts, study.scenario)
     low, high = desk.assumption("utilisation_poor", "utilisation"), desk.assumption("utilisation_good", "utilisation")
     months = study.scenario.months
 
     def at(share: Quantity) -> float:
         fixed = replace(share, low=None, high=None)
-        legs = tuple(replace(leg, inputs={**leg.inputs, "utilisation": fixed}) for leg in answer.plan.legs)
+        legs = tuple(replace(leg, inputs={**leg.inputs, "utilisation": fixed}) for leg in plan.legs)
         return float(monthly(plan_of(legs, central(legs), study.scenario), study.draws, months).sum(axis=1).mean())
 
     poor, good = at(low), at(high)
-    reach = tuple(desk.assumption(n) for n in ("scheduler_engineers", "engineer_usd_per_month", "time_slicing_overhead"))
+    reach = tuple(
+        desk.assumption(n) for n in ("scheduler_engineers", "engineer_usd_per_month", "time_slicing_overhead")
+    )
     people = reach[0].value * reach[1].value * months
-    return Lever(low=low, high=high, cost_at_low=poor, cost_at_high=good, cost_to_reach=people + reach[2].value * good, reach=reach)
+    return Lever(
+        plan=plan,
+        low=low,
+        high=high,
+        cost_at_low=poor,
+        cost_at_high=good,
+        cost_to_reach=people + reach[2].value * good,
+        reach=reach,
+    )

@@ -5,6 +5,8 @@ Arrays have the axes (month, draw); an input keeps its natural shape: (), (draw,
 commitment, no bridge, no egress binds those names to 0, so one set of formulas serves every basis.
 """
 
+from typing import Any
+
 import numpy as np
 
 from workbench.checks import numbers
@@ -49,7 +51,7 @@ from workbench.units import (
 )
 
 
-def _total(*parts):  # type: ignore[no-untyped-def]
+def _total(*parts: Any) -> Any:
     """The sum, small shapes first and then in place: a new array costs as much as the arithmetic."""
     largest = max(parts, key=np.size)
     small = [p for p in parts if np.size(p) < np.size(largest)]
@@ -161,9 +163,7 @@ def serverless_gpu_hours(
     return useful_gpu_hours / batch_fill + wakeups_per_month * idle_timeout_hours * gpus_per_replica
 
 
-def billed_gpu_hours(
-    dedicated_gpu_hours: GpuHoursPerMonth, serverless_gpu_hours: GpuHoursPerMonth
-) -> GpuHoursPerMonth:
+def billed_gpu_hours(dedicated_gpu_hours: GpuHoursPerMonth, serverless_gpu_hours: GpuHoursPerMonth) -> GpuHoursPerMonth:
     """Hours billed before any are lost to failures; an option is the one or the other."""
     return dedicated_gpu_hours + serverless_gpu_hours
 
@@ -211,7 +211,8 @@ def committed_price_factor(
     which the running term began."""
     time = committed_age_months + term_start
     return np.exp(
-        committed_drift * time + (market_volatility * market_shock + committed_volatility * committed_shock) * np.sqrt(time)
+        committed_drift * time
+        + (market_volatility * market_shock + committed_volatility * committed_shock) * np.sqrt(time)
     )
 
 
@@ -305,7 +306,9 @@ def bridge_cost(
 ) -> UsdPerMonth:
     """The same work elsewhere, while ordered capacity has not arrived and when what is asked for is not there."""
     waited = waiting_share * bridged
-    return billed_gpu_hours * (waited * bridge_price) + overflow_gpu_hours * ((1 - waited) * unavailable_share * bridge_price)
+    return billed_gpu_hours * (waited * bridge_price) + overflow_gpu_hours * (
+        (1 - waited) * unavailable_share * bridge_price
+    )
 
 
 def failure_cost(failed_gpu_hours: GpuHoursPerMonth, offer_price: UsdPerGpuHour) -> UsdPerMonth:
@@ -321,7 +324,7 @@ def waiting_cost(waiting_share: Share, bridged: Share, waiting_usd_per_month: Us
 # --- the rest that bills have
 
 
-def graduated(quantity, edges, rates):  # type: ignore[no-untyped-def]
+def graduated(quantity: Any, edges: Any, rates: Any) -> Any:
     """Cost of a quantity under graduated tiers, each rate for what falls within its tier.
 
     `edges` are the upper ends of all tiers but the last, rising; `rates` one for each tier; a free allowance is a tier of
@@ -339,7 +342,7 @@ def graduated(quantity, edges, rates):  # type: ignore[no-untyped-def]
     return _graduated(quantity, edges, rates)
 
 
-def _graduated(quantity, edges, rates):  # type: ignore[no-untyped-def]
+def _graduated(quantity: Any, edges: Any, rates: Any) -> Any:
     # Each tier adds the change of the marginal rate from its lower edge on: continuous at every edge by construction.
     cost = quantity * rates[0]
     for edge, below, above in zip(edges, rates[:-1], rates[1:], strict=True):

@@ -3,13 +3,15 @@
 Failures are a Poisson process; a failed stretch is repeated from the last checkpoint (Daly, 2006).
 """
 
+from typing import Any
+
 import numpy as np
 
 from workbench.checks import numbers
 from workbench.units import Gpus, Hours, PerHour, Ratio, Share, GpuHours
 
 
-def wall_per_useful_hour(mtbf_h, restart_h, checkpoint_h, interval_h):  # type: ignore[no-untyped-def]
+def wall_per_useful_hour(mtbf_h: Any, restart_h: Any, checkpoint_h: Any, interval_h: Any) -> Any:
     """Wall-clock hours for an hour of useful work, M e^(R/M) (e^((tau + C)/M) - 1)/tau, as a ratio of at least 1.
 
     Hours between failures M, to restart R, to write a checkpoint C, and of work between checkpoints tau.
@@ -23,7 +25,7 @@ def wall_per_useful_hour(mtbf_h, restart_h, checkpoint_h, interval_h):  # type: 
     return numbers(where, ratio=ratio)[0]
 
 
-def _wall(mtbf, restart, checkpoint, interval):  # type: ignore[no-untyped-def]
+def _wall(mtbf: Any, restart: Any, checkpoint: Any, interval: Any) -> Any:
     return np.exp(restart / mtbf) * np.expm1((interval + checkpoint) / mtbf) * mtbf / interval
 
 

@@ -1,0 +1,289 @@
+"""Executive reports: a notebook is executed for a scenario and rendered to one HTML file that needs no network.
+
+All scenario files are read before anything is written, every file appears by rename, and a page with a numeral that
+nothing cites is an error, not a page.
+"""
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from workbench import cite, face, store
+from workbench import scenario as scenarios
+from workbench.records import Infeasible, Scenario, WorkbenchError
+
+LONGEST = 60
+"""Characters of a file's name."""
+SHOWN = 3
+"""Uncited numerals that an error shows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One report to make: the scenario, its file, and the name of what is written."""
+
+    scenario: Scenario
+    path: Path
+    slug: str
+
+
+def batch(scenario_list: Sequence[str | Path], out: Path | None = None, *, quiet: bool = False) -> dict[str, Any]:
+    """A report for each scenario: `{reports: [{scenario, status, files, seconds, headline}], index}`.
+
+    A report that fails has status `error`, and the others are still made. `quiet` keeps stdout clean; progress is on
+    stderr. Raises WorkbenchError for a scenario that does not load, before anything is written.
+    """
+    jobs = _jobs(scenario_list)
+    out = (out or store.folder().parent / "reports" / "out").resolve()
+    _make(out)
+    reports: list[dict[str, Any]] = []
+    begun = time.monotonic()
+    for number, job in enumerate(jobs):
+        _progress(f"{job.slug}: running ({number + 1} of {len(jobs)}{_left(begun, number, len(jobs))})")
+        reports.append(_timed(job, out))
+        _tell(reports[-1], quiet=quiet)
+    index = out / "index.html"
+    _write(index, _index(jobs, reports))
+    return {"reports": reports, "index": str(index)}
+
+
+def _jobs(scenario_list: Sequence[str | Path]) -> list[Job]:
+    if not scenario_list:
+        raise WorkbenchError("report", "no scenario", "name at least one")
+    loaded = [(face.load(s), scenarios.find(s, store.folder()).resolve()) for s in scenario_list]
+    slugs = unique(slug(found.name) for found, _ in loaded)
+    return [Job(scenario=found, path=path, slug=name) for (found, path), name in zip(loaded, slugs, strict=True)]
+
+
+def slug(name: str) -> str:
+    """A file's name for a scenario's name, whatever that holds: small letters, digits and hyphens only."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST].strip("-") or "scenario"
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    """The names, with a number behind those that were taken already; the index page's own name is taken."""
+    taken, found = {"index"}, []
+    for name in names:
+        free = next(n for n in _numbered(name) if n not in taken)
+        taken.add(free)
+        found.append(free)
+    return found
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    number = 2
+    while True:
+        yield f"{name}-{number}"
+        number += 1
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WorkbenchError(str(folder), f"cannot be made ({error.strerror})", "give --out a folder that you may write to") from error
+
+
+# --- what is said meanwhile
+
+
+def _progress(text: str) -> None:
+    print(f"report: {text}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _left(begun: float, done: int, of: int) -> str:
+    if not done:
+        return ""
+    return f", about {(time.monotonic() - begun) / done * (of - done):.0f} s left"
+
+
+def _tell(report: Mapping[str, Any], *, quiet: bool) -> None:
+    if report["status"] != "ok":
+        _progress(f"{report['scenario']}: failed: {report['headline']}")
+    elif not quiet:
+        print(f"{report['headline']}\n{report['files'][0]}", flush=True)  # noqa: T201
+
+
+# --- one report
+
+
+def _timed(job: Job, out: Path) -> dict[str, Any]:
+    begun = time.monotonic()
+    try:
+        made, headline, status = *_made(job, out), "ok"
+    except Failed as failure:
+        made, headline, status = failure.kept, str(failure), "error"
+    return {"scenario": job.scenario.name, "status": status, "files": [str(p) for p in made],
+            "seconds": round(time.monotonic() - begun, 2), "headline": headline}  # fmt: skip
+
+
+class Failed(Exception):
+    """A report that could not be made, and the files that show why."""
+
+    def __init__(self, why: str, kept: Sequence[Path]) -> None:
+        super().__init__(why)
+        self.kept = kept
+
+
+def _made(job: Job, out: Path) -> tuple[list[Path], str]:
+    """The files of one report and its headline. Raises Failed, with the partial notebook kept beside the reports."""
+    with tempfile.TemporaryDirectory(prefix=".making-", dir=out) as folder:
+        draft = Path(folder) / "executed.ipynb"
+        try:
+            notebook = execute(template(), draft, {"scenario": str(job.path)})
+            page = render(notebook, job.scenario.title or job.scenario.name)
+            _refuse_uncited(page)
+        except Exception as error:  # whatever stops one report must not stop the others
+            kept = [_renamed(draft, out / f"{job.slug}.failed.ipynb")] if draft.is_file() else []
+            raise Failed(_why(error), kept) from error
+        html = out / f"{job.slug}.html"
+        _write(html, page)
+        return [html, _renamed(draft, out / f"{job.slug}.ipynb")], _headline(notebook)
+
+
+def template() -> Path:
+    """The notebook of the executive report."""
+    return store.folder().parent / "reports" / "executive.ipynb"
+
+
+def _why(error: Exception) -> str:
+    said = getattr(error, "evalue", None) or str(error) or type(error).__name__
+    return " ".join(str(said).split())
+
+
+def _headline(notebook: Any) -> str:
+    """What the cell with the tag `headline` says in plain text."""
+    found = (o for c in notebook.cells if "headline" in c.metadata.get("tags", []) for o in c.outputs)
+    return next((str(o["data"]["text/plain"]) for o in found if "data" in o), "")
+
+
+def _refuse_uncited(page: str) -> None:
+    found = list(cite.uncited(page))
+    if found:
+        shown = "; ".join(f"“{text.strip()}”" for text in found[:SHOWN])
+        raise Infeasible("report", f"{len(found)} numerals that nothing cites: {shown}", "make each a Cited")
+
+
+# --- executing
+
+
+def execute(notebook: Path, target: Path, parameters: Mapping[str, Any]) -> Any:
+    """The notebook after a run with these parameters, by a kernel of this very Python; also written to `target`.
+
+    Raises WorkbenchError for a parameter that the notebook does not have, papermill's error where a cell fails.
+    """
+    import papermill
+
+    unknown = sorted(set(parameters) - set(papermill.inspect_notebook(str(notebook))))
+    if unknown:
+        raise WorkbenchError(notebook.name, f"has no parameter {unknown[0]!r}", "use one of its annotated parameters")
+    with _kernel() as manager:
+        return papermill.execute_notebook(
+            str(notebook), str(target), dict(parameters), km=manager, progress_bar=False, extra_arguments=_ISOLATED
+        )
+
+
+_ISOLATED = ["--IPKernelApp.ignore_cwd=True", "--HistoryManager.enabled=False"]
+"""What lies in the folder where the command was typed is not imported, and nothing goes into the user's history."""
+
+
+@contextmanager
+def _kernel() -> Iterator[Any]:
+    """A manager of a kernel that runs this very Python, whatever kernels the user has installed under the same name."""
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+    from jupyter_core.utils import run_sync
+
+    with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
+        own = KernelSpecManager(kernel_dirs=[], ensure_native_kernel=True)
+        # Sockets in a private folder instead of TCP ports: nobody else on the machine can connect, and no warning.
+        local = {"transport": "ipc", "ip": str(Path(folder) / "kernel")} if os.name == "posix" else {}
+        manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=own, **local)
+        try:
+            yield manager
+        finally:
+            if manager.has_kernel:
+                run_sync(manager.shutdown_kernel)(now=True)
+
+
+# --- rendering
+
+
+@cache
+def _exporter() -> Any:
+    from nbconvert.exporters import HTMLExporter
+
+    page = files("workbench") / "page" / "page.html.j2"
+    return HTMLExporter(template_file=str(page), exclude_input=True, exclude_anchor_links=True)
+
+
+def _css() -> str:
+    return (files("workbench") / "page" / "page.css").read_text(encoding="utf-8")
+
+
+def render(notebook: Any, title: str) -> str:
+    """The page of an executed notebook: its outputs alone, with nothing to fetch and nothing to run."""
+    page, _ = _exporter().from_notebook_node(notebook, resources={"title": title, "css": _css()})
+    return str(page)
+
+
+_SHELL = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Reports</title>
+<style>
+{css}
+</style>
+</head>
+<body>
+<main>
+<section><h1>Reports</h1></section>
+{entries}
+</main>
+</body>
+</html>
+"""
+
+
+def _index(jobs: Sequence[Job], reports: Sequence[Mapping[str, Any]]) -> str:
+    """A page that lists the reports of a run, with their headlines; as free of requests as they are."""
+    entries = []
+    for job, report in zip(jobs, reports, strict=True):
+        title = escape(job.scenario.title or job.scenario.name)
+        names = [Path(p).name for p in report["files"]]
+        links = " · ".join(f'<a href="{escape(n, quote=True)}">{escape(n)}</a>' for n in names)
+        failed = "" if report["status"] == "ok" else "Failed: "
+        entries.append(f"<section><h2>{title}</h2><p>{escape(failed + report['headline'])}</p><p>{links}</p></section>")
+    return _SHELL.format(css=_css(), entries="\n".join(entries))
+
+
+# --- files appear by rename
+
+
+def _write(path: Path, text: str) -> None:
+    handle, draft = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    shutil.copymode(__file__, draft)  # mkstemp's own mode lets nobody else read it
+    _renamed(Path(draft), path)
+
+
+def _renamed(draft: Path, path: Path) -> Path:
+    return draft.replace(path)

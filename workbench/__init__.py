@@ -1,4 +1,4 @@
-"""Where should this AI workload run? Cost, range, confidence and what would flip the answer, with a row behind each number.
+"""Where should this AI workload run? Cost, range, confidence, and what flips the answer, with a row behind each number.
 
     import workbench as wb
     scenario = wb.load("chat")

@@ -12,10 +12,10 @@ def numbers(where: str, /, *, low: float = 0.0, strict: bool = False, **argument
 
     Raises WorkbenchError naming the function, the argument and the allowed range.
     """
-    return [_number(where, name, value, low, strict) for name, value in arguments.items()]
+    return [_number(where, name, value, low, strict=strict) for name, value in arguments.items()]
 
 
-def _number(where: str, name: str, value: Any, low: float, strict: bool) -> Any:
+def _number(where: str, name: str, value: Any, low: float, *, strict: bool) -> Any:
     bound = f"give a finite number {'above' if strict else 'of at least'} {low:g}"
     try:
         array = np.asarray(value, dtype=float)

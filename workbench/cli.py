@@ -33,7 +33,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _day(text: str) -> date:
     if text == "today":
-        return date.today()  # the user's own wish; nothing else reads the clock
+        return date.today()  # noqa: DTZ011 the day on the user's calendar; nothing else reads the clock
     try:
         return date.fromisoformat(text)
     except ValueError as error:
@@ -41,8 +41,9 @@ def _day(text: str) -> date:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="workbench", description="Where should this AI workload run, at what cost, and how sure is that?",
-                     epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    question = "Where should this AI workload run, at what cost, and how sure is that?"
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = _Parser(prog="workbench", description=question, epilog=EXAMPLES, formatter_class=raw)
     parser.add_argument("--version", action="store_true", help="print the version")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
 
@@ -160,7 +161,7 @@ def _report(options: argparse.Namespace) -> int:
     return 0 if all(r["status"] == "ok" for r in result["reports"]) else 1
 
 
-def _lab(options: argparse.Namespace) -> int:
+def _lab(options: argparse.Namespace) -> int:  # noqa: RET503 where exec succeeds nothing returns
     from workbench import store
 
     home = store.folder().parent / "notebooks"

@@ -76,6 +76,25 @@ def plan_name(outcome: Outcome) -> Name:
     return Name(kinds.label(outcome.plan))
 
 
+@dataclass(frozen=True, repr=False)
+class Stack:
+    """Texts one below the other, as one block of a page."""
+
+    texts: tuple[Prose, ...]
+    tag: str = "div"
+
+    def __repr__(self) -> str:
+        return "\n".join(map(str, self.texts))
+
+    def _repr_html_(self) -> str:
+        return f"<{self.tag}>{''.join(t._repr_html_() for t in self.texts)}</{self.tag}>"
+
+
+def headed(title: str, text: Prose) -> Stack:
+    """A text under its heading."""
+    return Stack((Prose((title,), tag="h2"), text))
+
+
 # --- the verdict
 
 
@@ -174,8 +193,12 @@ def _percent(probability: float) -> str:
 # --- what flips it
 
 
-def price_flip(decision: "Decision") -> Prose:
+def price_flip(decision: "Decision") -> Stack:
     """The answer's own unit price at which the runner-up ties."""
+    return headed("The price at which the runner-up ties", _price_flip(decision))
+
+
+def _price_flip(decision: "Decision") -> Prose:
     if not decision.flips or decision.rival is None:
         return say("Nothing can flip the answer: there is no second option.")
     flip = decision.flips[0]
@@ -226,8 +249,12 @@ def spread(quantity: Quantity) -> Prose:
 # --- utilisation, a lever of its own
 
 
-def lever(decision: "Decision") -> Prose:
+def lever(decision: "Decision") -> Stack:
     """What the team can do by itself, apart from the seller's price: keep what it rents busy."""
+    return headed("Utilisation, a lever of its own", _lever(decision))
+
+
+def _lever(decision: "Decision") -> Prose:
     study, found = decision.study, kinds.contrast(decision.study)
     whose, by = decision.answer, study.lever
     before = Prose(())
@@ -285,20 +312,6 @@ MEANINGS = {
 
 
 # --- the page's head and foot
-
-
-@dataclass(frozen=True, repr=False)
-class Stack:
-    """Texts one below the other, as one block of a page."""
-
-    texts: tuple[Prose, ...]
-    tag: str = "div"
-
-    def __repr__(self) -> str:
-        return "\n".join(map(str, self.texts))
-
-    def _repr_html_(self) -> str:
-        return f"<{self.tag}>{''.join(t._repr_html_() for t in self.texts)}</{self.tag}>"
 
 
 def head(decision: "Decision") -> Stack:

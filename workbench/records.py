@@ -40,7 +40,7 @@ class InputProblems(WorkbenchError):
         super().__init__(first.where, first.what + more, first.remedy)
         self.problems = tuple(problems)
 
-    def as_dict(self) -> dict[str, Any]:  # type: ignore[override]
+    def as_dict(self) -> dict[str, Any]:
         return {**super().as_dict(), "problems": [p.as_dict() for p in self.problems]}
 
 
@@ -135,9 +135,6 @@ class Price:
     term_months: int | None
     upfront: str
     usd_per_gpu_hour: Quantity
-    currency: str
-    vcpus_per_gpu: float | None
-    ram_gib_per_gpu: float | None
     gpu_memory_gb: float | None
     quantum_s: float | None
     minimum_s: float | None

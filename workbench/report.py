@@ -95,7 +95,9 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WorkbenchError(str(folder), f"cannot be made ({error.strerror})", "give --out a folder that you may write to") from error
+        raise WorkbenchError(
+            str(folder), f"cannot be made ({error.strerror})", "give --out a folder that you may write to"
+        ) from error
 
 
 # --- what is said meanwhile
@@ -124,7 +126,8 @@ def _tell(report: Mapping[str, Any], *, quiet: bool) -> None:
 def _timed(job: Job, out: Path) -> dict[str, Any]:
     begun = time.monotonic()
     try:
-        made, headline, status = *_made(job, out), "ok"
+        made, headline = _made(job, out)
+        status = "ok"
     except Failed as failure:
         made, headline, status = failure.kept, str(failure), "error"
     return {"scenario": job.scenario.name, "status": status, "files": [str(p) for p in made],
@@ -134,7 +137,7 @@ def _timed(job: Job, out: Path) -> dict[str, Any]:
 class Failed(Exception):
     """A report that could not be made, and the files that show why."""
 
-    def __init__(self, why: str, kept: Sequence[Path]) -> None:
+    def __init__(self, why: str, kept: list[Path]) -> None:
         super().__init__(why)
         self.kept = kept
 
@@ -228,7 +231,8 @@ def _exporter() -> Any:
     from nbconvert.exporters import HTMLExporter
 
     page = files("workbench") / "page" / "page.html.j2"
-    return HTMLExporter(template_file=str(page), exclude_input=True, exclude_anchor_links=True)
+    exporter: Any = HTMLExporter
+    return exporter(template_file=str(page), exclude_input=True, exclude_anchor_links=True)
 
 
 def _css() -> str:

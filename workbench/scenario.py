@@ -42,8 +42,9 @@ Names = Mapping[str, Collection[str]]
 def load(path: Path, known: Callable[[date], Names] | None = None) -> Scenario:
     """The scenario of a TOML file.
 
-    `known` gives the names of providers, accelerators, assumptions and so on at the scenario's day. Raises InputProblems
-    with every mistake of the file: its place (FILE:LINE where the key can be found), the reason, the nearest valid name.
+    `known` gives the names of providers, accelerators, assumptions and so on at the scenario's day. Raises
+    InputProblems with every mistake of the file: its place (FILE:LINE where the key can be found), the reason, and the
+    nearest valid name.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -223,8 +224,11 @@ def _meaning(scenario: Scenario, file: _File) -> Iterator[WorkbenchError]:
         "training": any(v is not None for v in (demand.gpu_hours_per_month, demand.runs_per_month, demand.gpus)),
         "image": demand.requests_per_month is not None and demand.gpu_hours_per_request is not None,
     }
-    ways = {"serving": "tokens_in_per_month and tokens_out_per_month", "training": "gpu_hours_per_month, or runs_per_month and gpu_hours_per_run",
-            "image": "requests_per_month and gpu_hours_per_request"}  # fmt: skip
+    ways = {
+        "serving": "tokens_in_per_month and tokens_out_per_month",
+        "training": "gpus, gpu_hours_per_month, or runs_per_month and gpu_hours_per_run",
+        "image": "requests_per_month and gpu_hours_per_request",
+    }
     if not stated[demand.work]:
         yield WorkbenchError(file.at("demand"), f"{demand.work} states no work", f"give {ways[demand.work]}")
     if (demand.runs_per_month is None) != (demand.gpu_hours_per_run is None):
@@ -232,11 +236,18 @@ def _meaning(scenario: Scenario, file: _File) -> Iterator[WorkbenchError]:
 
 
 NAMED = {
-    "constraints.providers": "providers", "constraints.exclude_providers": "providers", "constraints.accelerators": "accelerators",
-    "constraints.residency": "jurisdictions", "constraints.sovereignty": "jurisdictions",
-    "constraints.certifications": "certifications", "constraints.market": "markets", "incumbent.provider": "incumbents",
-    "currency": "currencies", "terms.negotiated_discount": "providers", "assumptions": "assumptions",
-}  # fmt: skip
+    "constraints.providers": "providers",
+    "constraints.exclude_providers": "providers",
+    "constraints.accelerators": "accelerators",
+    "constraints.residency": "jurisdictions",
+    "constraints.sovereignty": "jurisdictions",
+    "constraints.certifications": "certifications",
+    "constraints.market": "markets",
+    "incumbent.provider": "incumbents",
+    "currency": "currencies",
+    "terms.negotiated_discount": "providers",
+    "assumptions": "assumptions",
+}
 """Key -> the kind of names that it, each of its entries or each of its keys must be one of."""
 
 
@@ -260,9 +271,14 @@ def _nearest(name: str, known: Collection[str]) -> str:
 
 def names(facts: Facts) -> dict[str, set[str]]:
     """The names that a scenario may use, by kind."""
+    certified = (rows for (_, attribute), rows in facts.capabilities.items() if attribute == "certification")
     return {
-        "providers": set(facts.provider_kinds), "accelerators": {p.gpu for p in facts.prices},
-        "jurisdictions": {r["jurisdiction"] for r in facts.regions.values()}, "markets": {r["market"] for r in facts.regions.values()},
-        "certifications": {v for (_, a), values in facts.capabilities.items() if a == "certification" for v, *_ in values},
-        "incumbents": {"none", *facts.provider_kinds}, "assumptions": {s.quantity.name for s in facts.assumptions}, "currencies": {"USD", *facts.currencies},
-    }  # fmt: skip
+        "providers": set(facts.provider_kinds),
+        "incumbents": {"none", *facts.provider_kinds},
+        "accelerators": {p.gpu for p in facts.prices},
+        "jurisdictions": {r["jurisdiction"] for r in facts.regions.values()},
+        "markets": {r["market"] for r in facts.regions.values()},
+        "certifications": {value for rows in certified for value, *_ in rows},
+        "assumptions": {s.quantity.name for s in facts.assumptions},
+        "currencies": {"USD", *facts.currencies},
+    }

@@ -1,6 +1,6 @@
 """Why a row does not load, and what only shows when the tables are held against each other.
 
-Every problem names file and line, the reason, and the way out. The store asks; nothing here opens a file but to read it.
+Every problem names file and line, the reason, and the way out. The store asks; files are only read.
 """
 
 import csv
@@ -86,12 +86,12 @@ def repeated(schema: Schema, table: str, relation: str) -> Iterator[WorkbenchErr
         for (places,) in schema.con.execute(again).fetchall():
             first, *rest = sorted(places, key=lambda p: (p.rpartition(":")[0], int(p.rpartition(":")[2])))
             for place in rest:
-                yield WorkbenchError(place, f"repeats the key of {first} ({', '.join(names)})",
-                                     "a newer observation has another day or source; a correction fills supersedes")  # fmt: skip
+                way_out = "a newer observation has another day or source; a correction fills supersedes"
+                yield WorkbenchError(place, f"repeats the key of {first} ({', '.join(names)})", way_out)
 
 
 def across(schema: Schema) -> Iterator[WorkbenchError]:
-    """What only shows across tables: unknown names, phantom places, prices of a whole node taken for one accelerator."""
+    """What only shows across tables: unknown names, phantom places, a whole node's price taken for one accelerator."""
     con = schema.con
     for table in TABLES[1:]:
         has = schema.columns[table]
@@ -101,29 +101,29 @@ def across(schema: Schema) -> Iterator[WorkbenchError]:
             ).fetchall():
                 yield WorkbenchError(place, f"source {source!r} is not in sources.csv", "add a row to sources.csv")
         if "provider" in has and table in ("prices", "services", "regions"):
-            yield from _unknown(con, table, "provider", "providers", "provider", extra=("any",))
+            yield from _unknown(con, table, "provider", "providers")
         if "gpu" in has and table in ("prices", "assumptions"):
-            yield from _unknown(con, table, "gpu", "hardware", "gpu")
+            yield from _unknown(con, table, "gpu", "hardware")
         if "supersedes" in has:
             yield from _superseding(con, table)
         if "derived_from" in has:
             for place, text in con.execute(
-                f"SELECT place, derived_from FROM {table} WHERE evidence = 'estimated' AND NOT contains(derived_from, ';')"
+                f"SELECT place, derived_from FROM {table}"
+                " WHERE evidence = 'estimated' AND NOT contains(derived_from, ';')"
             ).fetchall():
                 yield WorkbenchError(place, f"the estimate is derived from one thing ({text})", "name two, with '; '")
         if "currency" in has and table != "currencies":
             for place, currency in con.execute(
-                f"SELECT place, currency FROM {table} WHERE currency <> 'USD' AND currency NOT IN (SELECT currency FROM currencies)"
+                f"SELECT place, currency FROM {table}"
+                " WHERE currency <> 'USD' AND currency NOT IN (SELECT currency FROM currencies)"
             ).fetchall():
                 yield WorkbenchError(place, f"currency {currency} has no rate", "add a rate row to currencies.csv")
     yield from _phantoms(con)
     yield from _per_node(con)
 
 
-def _unknown(
-    con: "DuckDBPyConnection", table: str, column: str, other: str, key: str, *, extra: tuple[str, ...] = ()
-) -> Iterator[WorkbenchError]:
-    known = [k for (k,) in con.execute(f"SELECT DISTINCT {key} FROM {other}").fetchall()] + list(extra)
+def _unknown(con: "DuckDBPyConnection", table: str, column: str, other: str) -> Iterator[WorkbenchError]:
+    known = [k for (k,) in con.execute(f"SELECT DISTINCT {column} FROM {other}").fetchall()] + ["any"]
     rows = con.execute(f"SELECT place, {column} FROM {table} WHERE {column} IS NOT NULL").fetchall()
     for place, value in rows:
         if value not in known:
@@ -148,13 +148,14 @@ def _superseding(con: "DuckDBPyConnection", table: str) -> Iterator[WorkbenchErr
 
 def _phantoms(con: "DuckDBPyConnection") -> Iterator[WorkbenchError]:
     rows = con.execute(
-        "SELECT p.place, p.gpu, p.region FROM prices p WHERE p.kind = 'offer' AND p.region NOT IN ('unstated', 'global')"
+        "SELECT p.place, p.gpu, p.region FROM prices p WHERE p.kind = 'offer'"
+        " AND p.region NOT IN ('unstated', 'global')"
         " AND (p.provider, p.gpu) IN (SELECT (provider, gpu) FROM availability)"
         " AND (p.provider, p.gpu, p.region) NOT IN (SELECT (provider, gpu, region) FROM availability)"
     ).fetchall()
     for place, gpu, region in rows:
         yield WorkbenchError(place, f"a price for {gpu} in {region}, where the seller has none",
-                             "make it a reference row, or add the place to availability.csv with its source")  # fmt: skip
+                             "make it a reference row, or add the place to availability.csv")  # fmt: skip
     unknown = con.execute(
         "SELECT place, provider, region FROM prices WHERE kind = 'offer' AND region NOT IN ('unstated', 'global')"
         " AND (provider, region) NOT IN (SELECT (provider, region) FROM regions)"
@@ -179,17 +180,19 @@ def _per_node(con: "DuckDBPyConnection") -> Iterator[WorkbenchError]:
             others = [value for other, theirs in sellers.items() if other != provider for _, value in theirs]
             for place, value in rows if others else ():
                 if value > limit[0][0] * median(others):
-                    yield WorkbenchError(
-                        place, f"{value:g} USD for an hour of one {gpu} ({basis}); other sellers' median is {median(others):g}",
-                        "is it the price of a whole node? give unit USD/instance-hour, or make it a reference row",
-                    )  # fmt: skip
+                    what = f"{value:g} USD for an hour of one {gpu} ({basis}); the others' median is {median(others):g}"
+                    node = "is it the price of a whole node? give unit USD/instance-hour, or make it a reference row"
+                    yield WorkbenchError(place, what, node)
 
 
 def warnings(con: "DuckDBPyConnection") -> Iterator[WorkbenchError]:
-    facts = "SELECT provider, product, sku, region, basis, gpu, gpu_count, value, place, as_of FROM prices WHERE kind = 'offer'"
+    facts = (
+        "SELECT provider, product, sku, region, basis, gpu, gpu_count, value, place FROM prices WHERE kind = 'offer'"
+    )
     rows = con.execute(
         f"SELECT s.place, s.value, o.value, o.place FROM ({facts}) s JOIN ({facts}) o USING"
-        " (provider, product, sku, region, gpu, gpu_count) WHERE s.basis = 'spot' AND o.basis = 'on_demand' AND s.value > o.value"
+        " (provider, product, sku, region, gpu, gpu_count)"
+        " WHERE s.basis = 'spot' AND o.basis = 'on_demand' AND s.value > o.value"
     ).fetchall()
     for place, spot, on_demand, other in rows:
         yield WorkbenchError(place, f"spot at {spot:g} is dearer than on demand at {on_demand:g} ({other})",

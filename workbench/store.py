@@ -113,8 +113,9 @@ def _fill(schema: Schema, datasets: Path, table: str, paths: list[Path]) -> list
     varchar = "{" + ", ".join(f"{_quoted(c)}: 'VARCHAR'" for c in columns) + "}"
     raw = (
         f"SELECT * EXCLUDE (filename), replace(substr(filename, {len(str(datasets)) + 2}), '\\', '/') || ':' ||"
-        f" (row_number() OVER (PARTITION BY filename) + 1) AS place FROM read_csv({files}, columns = {varchar}, auto_detect = false,"
-        " header = true, filename = true, delim = ',', quote = '\"', escape = '\"', nullstr = '', comment = '')"
+        f" (row_number() OVER (PARTITION BY filename) + 1) AS place FROM read_csv({files}, columns = {varchar},"
+        " auto_detect = false, header = true, filename = true, delim = ',', quote = '\"', escape = '\"', nullstr = '',"
+        " comment = '')"
     )
     chosen = ", ".join(f'CAST("{c}" AS {kind}) AS "{c}"' for c, kind in columns.items())
     try:
@@ -158,7 +159,8 @@ def load(as_of: date, datasets: Path | None = None) -> Facts:
         prices=tuple(_price(rows) for rows in _things(prices, _PRICE_THING)),
         services=tuple(_services(services)),
         assumptions=tuple(
-            Scoped(_quantity(rows, str(rows[0]["name"])), {s: rows[0][s] for s in SCOPES if rows[0][s]}) for rows in assumptions
+            Scoped(_quantity(rows, str(rows[0]["name"])), {s: rows[0][s] for s in SCOPES if rows[0][s]})
+            for rows in assumptions
         ),
         hardware={(str(r[0]["gpu"]), str(r[0]["attribute"])): _quantity(r, str(r[0]["attribute"])) for r in hardware},
         provider_kinds={r["provider"]: (r["kind"], r["place"]) for r in _records(con, "SELECT * FROM providers")},
@@ -211,7 +213,8 @@ def _visible(schema: Schema, table: str, as_of: date) -> list[dict[str, Any]]:
     valid = " AND (valid_from IS NULL OR valid_from <= $day)" if "valid_from" in columns else ""
     seen = f"SELECT * FROM {table} WHERE least(last_day_of(as_of), recorded) <= $day AND recorded <= $day{valid}"
     if "supersedes" in columns:
-        seen = f"WITH seen AS ({seen}) SELECT * FROM seen WHERE place NOT IN (SELECT supersedes FROM seen WHERE supersedes IS NOT NULL)"
+        corrected = "SELECT supersedes FROM seen WHERE supersedes IS NOT NULL"
+        seen = f"WITH seen AS ({seen}) SELECT * FROM seen WHERE place NOT IN ({corrected})"
     if "withdrawn" in columns:
         seen += " AND (withdrawn IS NULL OR withdrawn > $day)"
     result = schema.con.execute(
@@ -222,7 +225,7 @@ def _visible(schema: Schema, table: str, as_of: date) -> list[dict[str, Any]]:
 
 
 def _things(rows: list[dict[str, Any]], key: tuple[str, ...]) -> list[list[dict[str, Any]]]:
-    """Rows grouped by what they describe, the row to use first: the best evidence, then the newest, then the last added."""
+    """Rows grouped by what they describe, the one to use first: best evidence, then newest, then last added."""
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         groups[tuple(row[k] for k in key)].append(row)
@@ -252,7 +255,8 @@ def _quantity(group: list[dict[str, Any]], name: str) -> Quantity:
     best, others = group[0], _disagreeing(group)
     ends = [e for r in [best, *others] for e in (r["low"], r["value"], r["high"]) if e is not None]
     return Quantity(
-        name=name, value=best["value"], unit=best["unit"], low=min(ends), high=max(ends), rows=tuple(r["place"] for r in [best, *others]), evidence=Evidence(best["evidence"]),
+        name=name, value=best["value"], unit=best["unit"], low=min(ends), high=max(ends),
+        rows=tuple(r["place"] for r in [best, *others]), evidence=Evidence(best["evidence"]),
         as_of=best["seen_first"], note=best["note"] or "",
     )  # fmt: skip
 
@@ -262,9 +266,8 @@ def _price(group: list[dict[str, Any]]) -> Price:
     count = best["gpu_count"]
     return Price(
         provider=best["provider"], product=best["product"], sku=best["sku"], gpu=best["gpu"], gpu_count=count,
-        max_gpus=best["max_gpus"] or count, region=best["region"], basis=Basis(best["basis"]), term_months=best["term_months"],
-        upfront=best["upfront"], usd_per_gpu_hour=_quantity(group, "list_price"), currency=best["currency"],
-        vcpus_per_gpu=best["vcpu"] and best["vcpu"] / count, ram_gib_per_gpu=best["ram_gib"] and best["ram_gib"] / count,
+        max_gpus=best["max_gpus"] or count, region=best["region"], basis=Basis(best["basis"]),
+        term_months=best["term_months"], upfront=best["upfront"], usd_per_gpu_hour=_quantity(group, "list_price"),
         gpu_memory_gb=best["gpu_memory_gb"], quantum_s=best["quantum_s"], minimum_s=best["minimum_s"],
         contradictions=tuple(r["place"] for r in _disagreeing(group)),
     )  # fmt: skip
@@ -286,5 +289,6 @@ def _services(rows: list[dict[str, Any]]) -> Iterator[Service]:
             provider=provider, product=product, category=category, plan=plan, region=region, edges=tuple(edges),
             rates=tuple(g[0]["value"] for g in tiers), low=tuple(map(min, ends)), high=tuple(map(max, ends)), unit=unit,
             minimum=max(g[0]["minimum"] or 0.0 for g in tiers), rows=tuple(g[0]["place"] for g in tiers),
-            evidence=max((Evidence(g[0]["evidence"]) for g in tiers), key=lambda e: e.rank), note=tiers[0][0]["note"] or "",
+            evidence=max((Evidence(g[0]["evidence"]) for g in tiers), key=lambda e: e.rank),
+            note=tiers[0][0]["note"] or "",
         )  # fmt: skip

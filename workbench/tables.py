@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 THOUSAND = 1000.0
 MOST = 12
 """Options in a table; the rest are counted beneath it."""
-FEW = 5
+FEW = 4
 """Rows of a table that a page holds: the nearest flips, the weakest points, the commonest reasons."""
 
 
@@ -32,7 +32,15 @@ class Column(NamedTuple):
     right: bool = False
 
 
-def _table(name: str, columns: Sequence[Column], rows: Iterable[Sequence[Any]], note: Any = "") -> "great_tables.GT":
+class Page(NamedTuple):
+    """What stands above and below a table: its title, a sentence, a note."""
+
+    title: str
+    text: Any = ""
+    note: Any = ""
+
+
+def _table(name: str, page: Page, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> "great_tables.GT":
     """The one theme: hairlines, the page's own font and colours, figures of equal width."""
     import great_tables
     import polars as pl
@@ -49,7 +57,9 @@ def _table(name: str, columns: Sequence[Column], rows: Iterable[Sequence[Any]], 
         .cols_align("left", [k for k, c in zip(keys, columns, strict=True) if not c.right])
         .tab_options(table_background_color="transparent", table_width="100%", table_additional_css=[_css(name)])
     )
-    return table.tab_source_note(great_tables.html(cite.html(note))) if note else table
+    text = great_tables.html(cite.html(page.text)) if page.text else None
+    table = table.tab_header(page.title, subtitle=text)
+    return table.tab_source_note(great_tables.html(cite.html(page.note))) if page.note else table
 
 
 def _css(name: str) -> str:
@@ -57,13 +67,17 @@ def _css(name: str) -> str:
     table = f"#table-{name}"
     return f"""{table} * {{ color: inherit; font-size: inherit; font-family: inherit; border-color: #8884; }}
 {table} .gt_table {{ color: inherit; font-size: 0.85rem; border-top: 0; border-bottom: 0; table-layout: fixed; }}
+{table} .gt_heading {{ text-align: left; border: 0; padding: 0; }}
+{table} .gt_title {{ font-size: 1.1em; font-weight: 600; padding: 0 0 2px; }}
+{table} .gt_subtitle {{ padding: 0 0 4px; }}
 {table} .gt_col_headings, {table} .gt_table_body {{ border-top: 0; border-bottom: 1px solid #8888; }}
-{table} .gt_col_heading {{ color: inherit; opacity: 0.7; font-size: inherit; padding: 2px 6px 2px 0; }}
-{table} .gt_row {{ padding: 3px 6px 3px 0; margin: 0; vertical-align: top; border-top: 1px solid #8883; }}
-{table} .gt_row, {table} .gt_col_heading {{ overflow: visible; }}
-{table} .gt_right {{ font-variant-numeric: tabular-nums lining-nums; padding-right: 0; padding-left: 6px; }}
-{table} .gt_sourcenotes, {table} .gt_sourcenote {{ color: inherit; opacity: 0.8; border: 0; padding: 4px 0 0; }}
-{table} small {{ opacity: 0.75; font-size: 0.9em; }}"""
+{table} .gt_col_heading {{ opacity: 0.75; padding: 2px 0 2px 10px; overflow: visible; }}
+{table} .gt_row {{ padding: 3px 0 3px 10px; margin: 0; vertical-align: top; border-top: 1px solid #8883; }}
+{table} .gt_row {{ overflow: visible; }}
+{table} .gt_col_heading:first-child, {table} .gt_row:first-child {{ padding-left: 0; }}
+{table} .gt_right {{ font-variant-numeric: tabular-nums lining-nums; }}
+{table} .gt_sourcenotes, {table} .gt_sourcenote {{ opacity: 0.9; border: 0; padding: 4px 0 0; }}
+{table} small {{ opacity: 0.75; font-size: 0.92em; }}"""
 
 
 # --- the options
@@ -74,15 +88,13 @@ def options(decision: "Decision") -> "great_tables.GT":
     found = kinds.shortlist(decision.study, MOST)
     rows = [_option(decision, o, label) for o, label in zip(found, kinds.labels(found), strict=True)]
     more = len(decision.study.outcomes) - len(found)
+    note = say("Thousand USD over {months} months. {more} more options are feasible; {out} offers are excluded.",
+               months=prose.stated(decision, "months", decision.scenario.months),
+               more=_count(more, decision.study.outcomes), out=_excluded_count(decision))  # fmt: skip
+    figures = (Column(c, "8%", right=True) for c in ("Mean", "P10", "P50", "P90", "Best in", "Regret"))
     return _table(
-        "options",
-        [Column("Option", "38%"), Column("Kind", "14%"),
-         *(Column(c, "8%", right=True) for c in ("Mean", "P10", "P50", "P90", "Best in", "Regret"))],
-        rows,
-        say("Thousand USD over {months} months. {more} more options are feasible; {out} offers are excluded.",
-                    months=prose.stated(decision, "months", decision.scenario.months),
-                    more=_count(more, decision.study.outcomes), out=_excluded_count(decision)),
-    )  # fmt: skip
+        "options", Page("The best options", note=note), [Column("Option", "38%"), Column("Kind", "14%"), *figures], rows
+    )
 
 
 def _option(decision: "Decision", o: Outcome, label: str) -> list[Any]:
@@ -97,13 +109,13 @@ def _option(decision: "Decision", o: Outcome, label: str) -> list[Any]:
 
 def _count(number: int, outcomes: Sequence[Outcome]) -> Cited:
     rows = tuple(dict.fromkeys(leg.price.usd_per_gpu_hour.rows[0] for o in outcomes for leg in o.plan.legs))
-    return Cited(number, "", rows, Evidence.MEASURED)
+    return Cited(number, "", rows[:1], Evidence.MEASURED)
 
 
 def _excluded_count(decision: "Decision", excluded: Sequence[Option] | None = None) -> Cited:
     counted = decision.study.excluded if excluded is None else excluded
     rows = tuple(dict.fromkeys(row for o in counted for _, row in o.reasons if row))
-    return Cited(len(counted), "", rows, Evidence.MEASURED)
+    return Cited(len(counted), "", rows[:1], Evidence.MEASURED)
 
 
 # --- what it costs by what the workload counts in, and in cash
@@ -130,7 +142,8 @@ def economics(decision: "Decision") -> "great_tables.GT":
     lines.append(("Still owed after the horizon", [prose.spent(o, o.liability_after) for o in plans]))
     width = f"{60 / len(plans):.0f}%"
     columns = [Column("", "40%"), *(Column(kinds.label(o.plan), width, right=True) for o in plans)]
-    return _table("economics", columns, [[label, *figures] for label, figures in lines])
+    page = Page("What it costs by the unit, and in cash")
+    return _table("economics", page, columns, [[label, *figures] for label, figures in lines])
 
 
 def _peak(o: Outcome) -> Prose:
@@ -155,29 +168,35 @@ def flips(decision: "Decision") -> "great_tables.GT":
     rest = tuple(r for f in found[FEW:] for r in f.quantity.rows)
     more = Cited(len(found) - FEW, "", rest, Evidence.MEASURED)
     note = say("{more} more inputs flip it, each nearer to an end of its range.", more=more) if rest else ""
-    columns = [Column("If this changes", "40%"), Column("from", "13%", right=True), Column("to", "13%", right=True),
-               Column("its range", "14%", right=True), Column("then the cheapest is", "20%")]  # fmt: skip
-    return _table(
-        "flips", columns, rows or [["No single input flips the answer within its range.", "", "", "", ""]], note
-    )
+    columns = [Column("If this changes", "42%"), Column("from", "13%", right=True), Column("to", "13%", right=True),
+               Column("its range", "12%", right=True), Column("then the cheapest is", "20%")]  # fmt: skip
+    nothing = ["No single input flips the answer within its range.", "", "", "", ""]
+    return _table("flips", Page("What else would flip it", note=note), columns, rows or [nothing])
 
 
 # --- what is excluded and why
 
 
 def excluded(decision: "Decision") -> "great_tables.GT":
-    """The excluded offers by reason, the commonest first: an example of each, how many offers, and a row."""
+    """The excluded offers by reason, the commonest first: an example of each, its sellers, how many offers."""
+    ranked = _groups(decision)
+    rows = [_reason(decision, group) for group in ranked[:FEW]]
+    rest = [option for group in ranked[FEW:] for *_, option in group]
+    note = say("{more} more offers are excluded for other reasons; workbench decide --json lists each.",
+               more=_excluded_count(decision, rest)) if rest else ""  # fmt: skip
+    columns = [Column("Why not, for example", "86%"), Column("offers", "14%", right=True)]
+    return _table(
+        "excluded", Page("What is left out, and why", note=note), columns, rows or [["No offer is excluded.", ""]]
+    )
+
+
+def _groups(decision: "Decision") -> list[list[tuple[str, str, Option]]]:
+    """The excluded offers with their first reason and its row, like reasons together, the commonest first."""
     groups: dict[str, list[tuple[str, str, Option]]] = defaultdict(list)
     for option in decision.study.excluded:
         reason, row = option.reasons[0]
         groups[_pattern(reason, option)].append((reason, row, option))
-    ranked = sorted(groups.values(), key=lambda g: (-len(g), g[0][0]))
-    rows = [_reason(decision, group) for group in ranked[:FEW]]
-    rest = [option for group in ranked[FEW:] for *_, option in group]
-    note = say("{more} more offers are excluded for other reasons; `workbench decide --json` lists each.",
-                       more=_excluded_count(decision, rest)) if rest else ""  # fmt: skip
-    columns = [Column("Why not, for example", "52%"), Column("offers", "8%", right=True), Column("sellers", "40%")]
-    return _table("excluded", columns, rows or [["No offer is excluded.", "", ""]], note)
+    return sorted(groups.values(), key=lambda g: (-len(g), g[0][0]))
 
 
 def _pattern(reason: str, option: Option) -> str:
@@ -189,12 +208,12 @@ def _pattern(reason: str, option: Option) -> str:
 
 
 def _reason(decision: "Decision", group: list[tuple[str, str, Option]]) -> list[Any]:
-    reason, row, option = group[0]
-    sellers = ", ".join(dict.fromkeys(o.provider for *_, o in group))
-    words = Prose(
-        (numerals(reason, (row,) if row else (), Evidence.MEASURED), " ", Prose((Name(option.id),), tag="small"))
-    )
-    return [words, _excluded_count(decision, [o for *_, o in group]), Prose((Name(sellers),), tag="small")]
+    reason, row, _ = group[0]
+    sellers = list(dict.fromkeys(o.provider for *_, o in group))
+    more = f", and {len(sellers) - FEW} more" if len(sellers) > FEW else ""
+    whose = Prose((" ", Name(", ".join(sellers[:FEW]) + more)), tag="small")
+    words = Prose((numerals(reason, (row,) if row else (), Evidence.MEASURED), whose))
+    return [words, _excluded_count(decision, [o for *_, o in group])]
 
 
 # --- where it is weak
@@ -203,13 +222,9 @@ def _reason(decision: "Decision", group: list[tuple[str, str, Option]]) -> list[
 def weak(decision: "Decision") -> "great_tables.GT":
     """The answer's and its rival's stale prices, the widest estimates that matter, and sources that disagree."""
     rows = [*_stale(decision), *_estimates(decision), *_contradictions(decision)]
-    columns = [
-        Column("Weak point", "16%"),
-        Column("what", "58%"),
-        Column("value", "12%", right=True),
-        Column("range", "14%", right=True),
-    ]
-    return _table("weak", columns, rows or [["None found", "", "", ""]])
+    columns = [Column("Weak point", "56%"), Column("value", "22%", right=True), Column("range", "22%", right=True)]
+    page = Page("Where this is weak", text=prose.evidence(decision))
+    return _table("weak", page, columns, rows or [["No price is old, no sources disagree.", "", ""]])
 
 
 def compared(decision: "Decision") -> list[Outcome]:
@@ -230,11 +245,11 @@ def _stale(decision: "Decision") -> list[list[Any]]:
         if leg.stale and price.as_of:
             days = (decision.scenario.as_of - price.as_of).days
             age = say(
-                "{offer} was seen {days} days before the decision",
+                "{offer} is old: seen {days} days before the decision",
                 offer=Name(f"price of {leg.id}"),
                 days=of(price, days, str(days)),
             )
-            rows.append(["Old price", age, of(price), prose.spread(price)])
+            rows.append([age, of(price), prose.spread(price)])
     return rows
 
 
@@ -243,7 +258,7 @@ def _estimates(decision: "Decision") -> list[list[Any]]:
     found = [
         inputs[name] for name, _ in decision.drivers if name in inputs and inputs[name].evidence is Evidence.ESTIMATED
     ]
-    return [["Estimate", prose.input_words(q), of(q), prose.spread(q)] for q in found[:FEW]]
+    return [[prose.input_words(q), of(q), prose.spread(q)] for q in found[:FEW]]
 
 
 def _contradictions(decision: "Decision") -> list[list[Any]]:
@@ -252,8 +267,10 @@ def _contradictions(decision: "Decision") -> list[list[Any]]:
         price = leg.price.usd_per_gpu_hour
         if leg.price.contradictions:
             other = Name(", ".join(leg.price.contradictions[:2]))
-            text = say("{other} disagrees on {offer}; both are kept", other=other, offer=Name(f"the price of {leg.id}"))
-            rows.append(["Sources disagree", text, of(price), prose.spread(price)])
+            text = say(
+                "Sources disagree on {offer}: {other}; both are kept", other=other, offer=Name(f"the price of {leg.id}")
+            )
+            rows.append([text, of(price), prose.spread(price)])
     return rows
 
 
@@ -275,18 +292,21 @@ def sources(decision: "Decision") -> "great_tables.GT":
                 Name(_addresses(own)),
             ]
         )
-    columns = [Column("Source", "34%"), Column("day", "8%"), Column("address", "30%"), Column("rows", "28%")]
-    return _table("sources", columns, rows)
+    columns = [Column("Source", "32%"), Column("day", "9%"), Column("address", "31%"), Column("rows", "28%")]
+    return _table("sources", Page("Sources"), columns, rows)
 
 
 def cited_rows(decision: "Decision") -> list[str]:
     """Every row that a number of the page rests on."""
     listed = [leg.price.usd_per_gpu_hour for o in kinds.shortlist(decision.study, MOST) for leg in o.plan.legs]
-    quantities: list[Quantity] = [*listed, *(f.quantity for f in decision.flips)]
+    quantities: list[Quantity] = [
+        *listed,
+        *(f.quantity for f in [*decision.flips[:1], *prose.nearest_flips(decision)[:FEW]]),
+    ]
     lever = decision.study.lever
     quantities += [] if lever is None else [lever.low, lever.high, *lever.reach]
     rows = [*(r for o in compared(decision) for r in o.rows), *(r for q in quantities for r in q.rows)]
-    rows += [row for option in decision.study.excluded for _, row in option.reasons[:1] if row]
+    rows += [group[0][1] for group in _groups(decision)[: FEW + 1] if group[0][1]]
     return list(dict.fromkeys(rows))
 
 

@@ -18,7 +18,8 @@ MOST = 8
 def headline(decision: "Decision") -> str:
     """The verdict in one sentence."""
     answer, rival = decision.answer, decision.rival
-    cost = f"{money(answer.mean, 'USD')} over {decision.scenario.months} months (P10 {answer.quantile(0.1):,.0f}, P90 {answer.quantile(0.9):,.0f})"
+    low, _, high = answer.quantiles
+    cost = f"{money(answer.mean, 'USD')} over {decision.scenario.months} months (P10 {low:,.0f}, P90 {high:,.0f})"
     if rival is None:
         return f"Only {answer.plan.id} is feasible: {cost}."
     saving = (rival.mean - answer.mean) / rival.mean
@@ -57,11 +58,8 @@ def _sentences(decision: "Decision", console: Console) -> None:
         )
     for flip in decision.flips[:5]:
         beyond = ", outside its range" if flip.outside_range else ""
-        console.print(
-            escape(
-                f"Flips to {flip.new_best} where {flip.input} goes from {flip.start:,.4g} to {flip.to:,.4g} {flip.quantity.unit}{beyond}"
-            )
-        )
+        course = f"{flip.input} goes from {flip.start:,.4g} to {flip.to:,.4g} {flip.quantity.unit}{beyond}"
+        console.print(escape(f"Flips to {flip.new_best} where {course}"))
     console.print(escape("Rows: " + _rows(decision.answer)))
     console.print(f"[dim]{escape(' '.join(f'{k}={v}' for k, v in decision.stamp.items()))}[/dim]")
 

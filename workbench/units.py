@@ -86,8 +86,9 @@ CONVERTED: dict[str, tuple[str, float]] = {
 # Units of rows that are evidence (supply, people, hardware) and enter a formula only through an assumption.
 RECORDED = (
     "week", "weeks/month", "USD/week", "USD/engineer-year",
-    "USD/instance-hour", "USD/core-hour", "USD million", "USD billion", "GBP million", "1/GPU-hour", "TFLOP/s", "GB/s", "MB/s", "W",
-    "year", "day", "months per operator", "lines", "FTE", "USD billion/year", "USD million/year", "count per month",
+    "USD/instance-hour", "USD/core-hour", "USD million", "USD billion", "GBP million", "1/GPU-hour", "TFLOP/s", "GB/s",
+    "MB/s", "W", "year", "day", "months per operator", "lines", "FTE", "USD billion/year", "USD million/year",
+    "count per month",
 )  # fmt: skip
 
 

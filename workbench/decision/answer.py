@@ -11,8 +11,8 @@ from workbench.decision import breakeven
 from workbench.decision.draws import MARKET, PRICES, Key, key, shock_key
 from workbench.decision.offers import Option
 from workbench.decision.outcome import Outcome
-from workbench.decision.study import Study, study
 from workbench.decision.sensitivity import first_order
+from workbench.decision.study import Study, study
 from workbench.records import Facts, Scenario
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ def _label(option: Option) -> str:
 def _feasible(o: Outcome) -> dict[str, Any]:
     head = o.plan.head
     return {
-        "provider": " + ".join(o.plan.providers), "offer": " + ".join(map(_label, o.plan.legs)), "basis": head.basis.value,
+        "provider": " + ".join(o.plan.providers), "offer": " + ".join(map(_label, o.plan.legs)),
+        "basis": head.basis.value,
         "term_months": head.term_months, "region": " + ".join(leg.price.region for leg in o.plan.legs),
         "gpu": " + ".join(dict.fromkeys(leg.price.gpu for leg in o.plan.legs)), "id": o.plan.id,
         **dict(zip(("p10", "p50", "p90"), o.quantiles, strict=True)), "mean": o.mean,
@@ -122,7 +123,8 @@ def _feasible(o: Outcome) -> dict[str, Any]:
         "stale": any(leg.stale for leg in o.plan.legs), "evidence": o.evidence, "rows": list(o.rows),
         "liability_after": o.liability_after, "net_present_value": o.net_present_value, "parts": dict(o.parts),
         "cash_by_month": o.cash.tolist(), "cost_by_month": o.monthly.tolist(), "unit_costs": dict(o.units),
-        "unused_gpu_hours": o.work["unused_gpu_hours"], "contradictions": [r for leg in o.plan.legs for r in leg.price.contradictions],
+        "unused_gpu_hours": o.work["unused_gpu_hours"],
+        "contradictions": [r for leg in o.plan.legs for r in leg.price.contradictions],
     }  # fmt: skip
 
 
@@ -130,8 +132,10 @@ def _infeasible(option: Option) -> dict[str, Any]:
     figures = dict.fromkeys(("p10", "p50", "p90", "mean", "best_probability", "expected_regret", "liability_after",
                              "net_present_value"))  # fmt: skip
     return {
-        "provider": option.provider, "offer": _label(option), "basis": option.basis.value, "term_months": option.term_months,
+        "provider": option.provider, "offer": _label(option), "basis": option.basis.value,
+        "term_months": option.term_months,
         "region": option.price.region, "gpu": option.price.gpu, "id": option.id, **figures, "feasible": False,
-        "reasons": [f"{reason} [{row}]" if row else reason for reason, row in option.reasons], "stale": option.stale, "evidence": {},
+        "reasons": [f"{reason} [{row}]" if row else reason for reason, row in option.reasons],
+        "stale": option.stale, "evidence": {},
         "rows": list(option.price.usd_per_gpu_hour.rows),
     }  # fmt: skip

@@ -82,8 +82,8 @@ def _input_flips(study: Study) -> Iterator[Flip]:
             if best:
                 to = _crossing((rivals[0], rivals[best]), (full(0), full(best)), k, (quantity.value, end))
                 if to is not None:
-                    yield Flip(input=quantity.text, quantity=quantity, start=quantity.value, to=to, new_best=rivals[best].plan.id,
-                               outside_range=False)  # fmt: skip
+                    yield Flip(input=quantity.text, quantity=quantity, start=quantity.value, to=to,
+                               new_best=rivals[best].plan.id, outside_range=False)  # fmt: skip
                 break
 
 

@@ -84,7 +84,7 @@ def central(options: Iterable[Option]) -> Draws:
     quantities, shocks = uncertain(options)
     middle = np.full((1, 1), 1 / 2)
     return Draws(
-        {k: triangular(middle, q) for k, q in quantities.items()} | {k: middle * 0 for k in shocks}, quantities
+        {k: triangular(middle, q) for k, q in quantities.items()} | dict.fromkeys(shocks, middle * 0), quantities
     )
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from workbench import formula
-from workbench.decision.draws import MARKET, Array, Draws, Key, key, shock_key
 from workbench.decision.desk import Desk, constant
+from workbench.decision.draws import MARKET, Array, Draws, Key, key, shock_key
 from workbench.decision.offers import Option
 from workbench.models import cost, goodput
 from workbench.records import Evidence, Quantity, Scenario
@@ -117,6 +117,11 @@ def axis(months: int) -> Array:
     return np.arange(float(months))
 
 
+Values = dict[str, Any]
+Known = Mapping[str, Any] | None
+TOTAL = ("monthly_cost",)
+
+
 def arrays(option: Option, draws: Draws, months: int, committed: Array | None = None) -> dict[str, Any]:
     """The option's inputs in their natural shapes: a constant (), an uncertain input (draw,), an axis (month, 1)."""
     values: dict[str, Any] = {name: draws.of(k, q) for name, k, q in _keys(option)}
@@ -146,52 +151,37 @@ def goodput_loss(option: Option, values: Mapping[str, Any]) -> Any:
 
 def shared(options: Iterable[Option], draws: Draws, months: int) -> dict[str, Any]:
     """Values of the formulas that rest only on inputs which all options have in common: computed once for all."""
-    options = list(options)
-    first = options[0]
-    same = {
-        name for name, k, q in _keys(first)
-        if all(name in o.inputs and (key(o.inputs[name]) == k if q.rows else o.inputs[name] is q or _equal(o.inputs[name], q)) for o in options)
-    }  # fmt: skip
-    values = {name: draws.of(k, q) for name, k, q in _keys(first) if name in same}
+    first, *rest = options
+    values = {name: draws.of(k, q) for name, k, q in _keys(first) if all(_same(q, o.inputs.get(name)) for o in rest)}
     values["month"] = axis(months)[:, None]
     names = formula.settled(cost, frozenset(values))
     made = formula.evaluate(cost, values, names)
     return {name: made[name] for name in names}
 
 
-def _equal(one: Quantity, other: Quantity) -> bool:
-    return not one.rows and not other.rows and np.array_equal(one.value, other.value)
+def _same(one: Quantity, other: Quantity | None) -> bool:
+    return other is not None and key(one) == key(other) and (bool(one.rows) or np.array_equal(one.value, other.value))
 
 
-def evaluate(
-    option: Option,
-    draws: Draws,
-    months: int,
-    committed: Array | None,
-    targets: tuple[str, ...],
-    known: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """All values of the cost formulas for one option over (month, draw); `known` holds what is computed already."""
-    return formula.evaluate(cost, {**arrays(option, draws, months, committed), **(known or {})}, targets)
+def evaluate(option: Option, draws: Draws, months: int, committed: Array | None, *, known: Known = None) -> Values:
+    """All values behind the monthly cost of one option, over (month, draw); `known` holds what is computed already."""
+    return formula.evaluate(cost, {**arrays(option, draws, months, committed), **(known or {})}, TOTAL)
 
 
-def monthly(plan: Plan, draws: Draws, months: int, known: Mapping[str, Any] | None = None) -> Array:
+def monthly(plan: Plan, draws: Draws, months: int, known: Known = None) -> Array:
     """Accrued cost of a plan, (draws, months)."""
     total: Any = 0.0
     for leg, committed in zip(plan.legs, plan.committed_gpus, strict=True):
-        total = total + evaluate(leg, draws, months, committed, ("monthly_cost",), known)["monthly_cost"]
+        total = total + evaluate(leg, draws, months, committed, known=known)["monthly_cost"]
     return np.broadcast_to(total, (months, draws.size)).T
 
 
-def values_of(plan: Plan, draws: Draws, months: int) -> tuple[dict[str, Any], ...]:
+def values_of(plan: Plan, draws: Draws, months: int) -> tuple[Values, ...]:
     """All values behind the monthly cost of each leg: what `held` starts from."""
-    return tuple(
-        evaluate(leg, draws, months, c, ("monthly_cost",))
-        for leg, c in zip(plan.legs, plan.committed_gpus, strict=True)
-    )
+    return tuple(evaluate(leg, draws, months, c) for leg, c in zip(plan.legs, plan.committed_gpus, strict=True))
 
 
-def held(plan: Plan, base: tuple[dict[str, Any], ...], k: Key, at: Any) -> float:
+def held(plan: Plan, base: tuple[Values, ...], k: Key, at: Any) -> float:
     """The mean total with one input held at a value: only what depends on it is computed again."""
     total: Any = 0.0
     for leg, values in zip(plan.legs, base, strict=True):
@@ -200,7 +190,7 @@ def held(plan: Plan, base: tuple[dict[str, Any], ...], k: Key, at: Any) -> float
             changed["goodput_loss"] = goodput_loss(leg, {**values, **changed})
         stale = formula.affected(cost, frozenset(changed)) - leg.inputs.keys()
         kept = {name: value for name, value in values.items() if name not in stale}
-        total = total + formula.evaluate(cost, {**kept, **changed}, ("monthly_cost",))["monthly_cost"]
+        total = total + formula.evaluate(cost, {**kept, **changed}, TOTAL)["monthly_cost"]
     return float(
         np.broadcast_to(total, np.broadcast_shapes(np.shape(total), np.shape(base[0]["month"]))).mean(axis=-1).sum()
     )
@@ -225,7 +215,7 @@ def _committed(option: Option, middle: Draws, scenario: Scenario) -> Array:
     limit = scenario.constraints.max_commitment_months
     terms = ceil(months / term) if limit is not None else floor(months / term)
     covered = min(terms * term, months)
-    values = evaluate(option, middle, months, None, ("fleet_gpus",))
+    values = evaluate(option, middle, months, None)
     need = np.broadcast_to(np.asarray(values["fleet_gpus"]).reshape(-1), (months,))[:covered].mean() if covered else 0.0
     step = option.inputs["gpus_per_instance"].value
     held = ceil(need * option.inputs["committed_share"].value / step) * step
@@ -270,7 +260,7 @@ def _accounts(plan: Plan, middle: Draws, scenario: Scenario) -> dict[str, Any]:
     work = dict.fromkeys((*HOURS, *COUNTED), 0.0)
     cash, liability, present = np.zeros(months), 0.0, 0.0
     for leg, committed in zip(plan.legs, plan.committed_gpus, strict=True):
-        values = evaluate(leg, middle, months, committed, ("monthly_cost", "unused_gpu_hours"))
+        values = formula.evaluate(cost, evaluate(leg, middle, months, committed), HOURS)
         for part, cited in _cited(leg).items():
             money = _over_months(values[part], months)
             parts[part] += money

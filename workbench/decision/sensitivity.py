@@ -8,8 +8,8 @@ from workbench.decision.draws import Array
 def first_order(inputs: Array, output: Array, bins: int = 32) -> Array:
     """Share of the output's variance that each input explains on its own, V(E[Y|X])/V(Y).
 
-    `inputs` is (draws, inputs), `output` (draws,). Estimated from given data (Plischke 2010): the variance of the means in
-    bins of equal size, less what noise alone would give. Inputs are drawn independently, so the shares add to at most 1.
+    `inputs` is (draws, inputs), `output` (draws,). Estimated from given data (Plischke 2010): the variance of the means
+    in bins of equal size, less what noise alone would give. Inputs are independent, so the shares add to at most 1.
     """
     total = output.var()
     if total <= 0 or len(output) < 2 * bins:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from workbench.decision import value
-from workbench.decision.draws import Draws, central, draw
 from workbench.decision.desk import Desk
+from workbench.decision.draws import Draws, central, draw
 from workbench.decision.offers import Option, options
 from workbench.decision.outcome import Outcome, Plan, goodput_loss, monthly, outcome, plan_of, shared, split
 from workbench.records import Basis, Facts, Infeasible, Quantity, Scenario
@@ -17,8 +17,10 @@ BURSTS = (Basis.ON_DEMAND, Basis.SERVERLESS, Basis.SPOT)
 
 @dataclass(frozen=True, kw_only=True)
 class Lever:
-    """Utilisation as a lever of its own on `plan`: what reaching the higher share saves and what that costs. USD over the
-    horizon."""
+    """Utilisation as a lever of its own on `plan`: what reaching the higher share saves and what that costs.
+
+    Money in USD over the horizon.
+    """
 
     plan: Plan
     low: Quantity
@@ -50,7 +52,7 @@ class Study:
 
     @property
     def lever(self) -> Lever | None:
-        """On the best plan that rents by the hour (a serverless seller bills busy time only); None where there is none."""
+        """On the best plan that rents by the hour (a serverless seller bills busy time); None without one."""
         return _lever(self)
 
 
@@ -84,8 +86,8 @@ def _shares(plan: Plan) -> list[float]:
 
 
 def _plans(desk: Desk, usable: list[Option]) -> list[Plan]:
-    """One plan for each option, and the one two-provider split: the cheapest base load (committed where any is) with the
-    cheapest burst at another seller."""
+    """One plan for each option, and the one two-provider split: the cheapest base load (committed where any is) with
+    the cheapest burst at another seller."""
     scenario, middle = desk.scenario, central(usable)
     plans = [plan_of((o,), middle, scenario) for o in usable]
     if scenario.demand.work == "training" and scenario.demand.gpus:
@@ -143,8 +145,8 @@ def _nothing(scenario: Scenario, excluded: list[Option]) -> Infeasible:
     counts = alone or Counter(reason.split(";")[0] for o in excluded for reason, _ in o.reasons)
     binding, times = max(counts.items(), key=lambda c: (c[1], c[0]), default=("the datasets hold no offer", 0))
     how = "alone keeps out" if alone else "keeps out"
-    return Infeasible(f"scenario {scenario.name}", f"no offer is feasible: {binding} ({how} {times} of {len(excluded)} offers)",
-                      "relax that constraint, or add a row that satisfies it")  # fmt: skip
+    what = f"no offer is feasible: {binding} ({how} {times} of {len(excluded)} offers)"
+    return Infeasible(f"scenario {scenario.name}", what, "relax that constraint, or add a row that satisfies it")
 
 
 def _lever(study: Study) -> Lever | None:

@@ -11,54 +11,27 @@ import numpy as np
 
 from workbench.checks import numbers
 from workbench.records import WorkbenchError
-from workbench.units import (
-    Engineers,
-    EngineersPerProvider,
-    Gb,
-    GbPerGpu,
-    GbPerMonth,
-    GpuHoursPerMonth,
-    GpuHoursPerRequest,
-    GpuHoursPerRun,
-    Gpus,
-    GpusPerInstance,
-    Hours,
-    HoursPerMonth,
-    Instances,
-    MonthCount,
-    Months,
-    PerMonth,
-    Providers,
-    Ratio,
-    RequestsPerMonth,
-    RunsPerMonth,
-    Share,
-    SharePerMonth,
-    TokensPerGpuHour,
-    TokensPerMonth,
-    Usd,
-    UsdPerEngineerMonth,
-    UsdPerGb,
-    UsdPerGbHour,
-    UsdPerGbMonth,
-    UsdPerGpu,
-    UsdPerGpuHour,
-    UsdPerGpuMonth,
-    UsdPerHour,
-    UsdPerMonth,
-    UsdPerVcpuHour,
-    VcpusPerGpu,
+
+# fmt: off
+from workbench.units import (  # isort: skip
+    Engineers, EngineersPerProvider, Gb, GbPerGpu, GbPerMonth, GpuHoursPerMonth, GpuHoursPerRequest, GpuHoursPerRun,
+    Gpus, GpusPerInstance, Hours, HoursPerMonth, Instances, MonthCount, Months, PerMonth, Providers, Ratio,
+    RequestsPerMonth, RunsPerMonth, Share, SharePerMonth, TokensPerGpuHour, TokensPerMonth, Usd,
+    UsdPerEngineerMonth, UsdPerGb, UsdPerGbHour, UsdPerGbMonth, UsdPerGpu, UsdPerGpuHour, UsdPerGpuMonth,
+    UsdPerHour, UsdPerMonth, UsdPerVcpuHour, VcpusPerGpu,
 )
+# fmt: on
 
 
 def _total(*parts: Any) -> Any:
-    """The sum, small shapes first and then in place: a new array costs as much as the arithmetic."""
-    largest = max(parts, key=np.size)
-    small = [p for p in parts if np.size(p) < np.size(largest)]
-    total, *rest = [p for p in parts if np.size(p) == np.size(largest)]
-    total = total + sum(small[1:], small[0]) if small else 1 * total
-    for part in rest:
-        total += part
+    """The sum, small shapes first, then in place: a new array costs as much as the arithmetic."""
+    whole = np.broadcast_shapes(*map(np.shape, parts))
+    total: Any = 0
+    for part in sorted(parts, key=np.size):
+        if np.shape(total) == whole != ():
+            total += part
+        else:
+            total = total + part
     return total
 
 
@@ -71,45 +44,35 @@ def demand_level(growth_per_month: Share, month: MonthCount, ramp_months: MonthC
 
 
 def prefill_gpu_hours(
-    tokens_in_per_month: TokensPerMonth,
-    prefill_tokens_per_gpu_hour: TokensPerGpuHour,
-    prefill_throughput: Ratio,
+    tokens_in_per_month: TokensPerMonth, prefill_tokens_per_gpu_hour: TokensPerGpuHour, prefill_throughput: Ratio,
     demand_level: Ratio,
-) -> GpuHoursPerMonth:
+) -> GpuHoursPerMonth:  # fmt: skip
     """Hours of this accelerator that reading the prompts takes at full rate."""
     return tokens_in_per_month / (prefill_tokens_per_gpu_hour * prefill_throughput) * demand_level
 
 
 def decode_gpu_hours(
-    tokens_out_per_month: TokensPerMonth,
-    decode_tokens_per_gpu_hour: TokensPerGpuHour,
-    decode_throughput: Ratio,
+    tokens_out_per_month: TokensPerMonth, decode_tokens_per_gpu_hour: TokensPerGpuHour, decode_throughput: Ratio,
     demand_level: Ratio,
-) -> GpuHoursPerMonth:
+) -> GpuHoursPerMonth:  # fmt: skip
     """Hours of this accelerator that writing the answers takes at full rate."""
     return tokens_out_per_month / (decode_tokens_per_gpu_hour * decode_throughput) * demand_level
 
 
 def batch_gpu_hours(
-    gpu_hours_per_month: GpuHoursPerMonth,
-    runs_per_month: RunsPerMonth,
-    gpu_hours_per_run: GpuHoursPerRun,
-    requests_per_month: RequestsPerMonth,
-    gpu_hours_per_request: GpuHoursPerRequest,
-    batch_throughput: Ratio,
+    gpu_hours_per_month: GpuHoursPerMonth, runs_per_month: RunsPerMonth, gpu_hours_per_run: GpuHoursPerRun,
+    requests_per_month: RequestsPerMonth, gpu_hours_per_request: GpuHoursPerRequest, batch_throughput: Ratio,
     demand_level: Ratio,
-) -> GpuHoursPerMonth:
+) -> GpuHoursPerMonth:  # fmt: skip
     """Hours of this accelerator for work that is stated in hours of the reference accelerator, runs or requests."""
     reference = gpu_hours_per_month + runs_per_month * gpu_hours_per_run + requests_per_month * gpu_hours_per_request
     return reference / batch_throughput * demand_level
 
 
 def useful_gpu_hours(
-    prefill_gpu_hours: GpuHoursPerMonth,
-    decode_gpu_hours: GpuHoursPerMonth,
-    batch_gpu_hours: GpuHoursPerMonth,
+    prefill_gpu_hours: GpuHoursPerMonth, decode_gpu_hours: GpuHoursPerMonth, batch_gpu_hours: GpuHoursPerMonth,
     confidential_overhead: Share,
-) -> GpuHoursPerMonth:
+) -> GpuHoursPerMonth:  # fmt: skip
     """Hours of this accelerator with work; confidential computing slows all of them."""
     return (prefill_gpu_hours + decode_gpu_hours + batch_gpu_hours) * (1 + confidential_overhead)
 
@@ -143,23 +106,17 @@ def billed_session_hours(session_hours: Hours, quantum_hours: Hours, minimum_hou
 
 
 def dedicated_gpu_hours(
-    instances: Instances,
-    gpus_per_instance: GpusPerInstance,
-    sessions_per_month: PerMonth,
-    billed_session_hours: Hours,
+    instances: Instances, gpus_per_instance: GpusPerInstance, sessions_per_month: PerMonth, billed_session_hours: Hours
 ) -> GpuHoursPerMonth:
     """Hours billed for whole instances, idle or not."""
     return instances * (gpus_per_instance * sessions_per_month * billed_session_hours)
 
 
 def serverless_gpu_hours(
-    useful_gpu_hours: GpuHoursPerMonth,
-    batch_fill: Share,
-    wakeups_per_month: PerMonth,
-    idle_timeout_hours: Hours,
+    useful_gpu_hours: GpuHoursPerMonth, batch_fill: Share, wakeups_per_month: PerMonth, idle_timeout_hours: Hours,
     gpus_per_replica: Gpus,
-) -> GpuHoursPerMonth:
-    """Hours billed by the second: busy time, whose batches are filled in part, and the idle time-out of each wake-up."""
+) -> GpuHoursPerMonth:  # fmt: skip
+    """Hours billed by the second: busy time, whose batches are filled in part, and each wake-up's idle time-out."""
     return useful_gpu_hours / batch_fill + wakeups_per_month * idle_timeout_hours * gpus_per_replica
 
 
@@ -182,14 +139,9 @@ def fleet_gpus(billed_gpu_hours: GpuHoursPerMonth, hours_per_month: HoursPerMont
 
 
 def price_factor(
-    month: MonthCount,
-    age_months: MonthCount,
-    price_drift: SharePerMonth,
-    market_volatility: Share,
-    offer_volatility: Share,
-    market_shock: Ratio,
-    offer_shock: Ratio,
-) -> Ratio:
+    month: MonthCount, age_months: MonthCount, price_drift: SharePerMonth, market_volatility: Share,
+    offer_volatility: Share, market_shock: Ratio, offer_shock: Ratio,
+) -> Ratio:  # fmt: skip
     """How far a price has moved since it was seen: one process for its age and for the horizon. Shocks are standard
     normals, one for the market and one for the offer; volatilities are for the square root of a month."""
     time = age_months + month
@@ -199,16 +151,11 @@ def price_factor(
 
 
 def committed_price_factor(
-    term_start: MonthCount,
-    committed_age_months: MonthCount,
-    committed_drift: SharePerMonth,
-    market_volatility: Share,
-    committed_volatility: Share,
-    market_shock: Ratio,
-    committed_shock: Ratio,
-) -> Ratio:
-    """The same process, read once at the start of each term: a signed price does not drift. `term_start` is the month in
-    which the running term began."""
+    term_start: MonthCount, committed_age_months: MonthCount, committed_drift: SharePerMonth, market_volatility:
+    Share, committed_volatility: Share, market_shock: Ratio, committed_shock: Ratio,
+) -> Ratio:  # fmt: skip
+    """The same process, read once at the start of each term: a signed price does not drift. `term_start` is the month
+    in which the running term began."""
     time = committed_age_months + term_start
     return np.exp(
         committed_drift * time
@@ -224,13 +171,9 @@ def extra_price(
 
 
 def offer_price(
-    list_price: UsdPerGpuHour,
-    extra_price: UsdPerGpuHour,
-    region_multiplier: Ratio,
-    negotiated_discount: Share,
-    platform_premium: Share,
-    price_factor: Ratio,
-) -> UsdPerGpuHour:
+    list_price: UsdPerGpuHour, extra_price: UsdPerGpuHour, region_multiplier: Ratio, negotiated_discount: Share,
+    platform_premium: Share, price_factor: Ratio,
+) -> UsdPerGpuHour:  # fmt: skip
     """What an hour costs in that month. The managed platform's premium is on the list price and is not discounted."""
     own = (list_price + extra_price) * region_multiplier
     return (own * (1 - negotiated_discount) + own * platform_premium) * price_factor
@@ -257,11 +200,9 @@ def overflow_gpu_hours(billed_gpu_hours: GpuHoursPerMonth, committed_gpu_hours: 
 
 
 def failed_gpu_hours(
-    billed_gpu_hours: GpuHoursPerMonth,
-    lost_gpu_hours: GpuHoursPerMonth,
-    committed_gpu_hours: GpuHoursPerMonth,
+    billed_gpu_hours: GpuHoursPerMonth, lost_gpu_hours: GpuHoursPerMonth, committed_gpu_hours: GpuHoursPerMonth,
     overflow_gpu_hours: GpuHoursPerMonth,
-) -> GpuHoursPerMonth:
+) -> GpuHoursPerMonth:  # fmt: skip
     """Lost hours that idle committed capacity cannot absorb."""
     return np.maximum(billed_gpu_hours + lost_gpu_hours - committed_gpu_hours, 0) - overflow_gpu_hours
 
@@ -286,24 +227,17 @@ def commitment_cost(
 
 
 def usage_cost(
-    overflow_gpu_hours: GpuHoursPerMonth,
-    offer_price: UsdPerGpuHour,
-    waiting_share: Share,
-    bridged: Share,
+    overflow_gpu_hours: GpuHoursPerMonth, offer_price: UsdPerGpuHour, waiting_share: Share, bridged: Share,
     unavailable_share: Share,
-) -> UsdPerMonth:
+) -> UsdPerMonth:  # fmt: skip
     """Hours bought as they come, less those that are bridged elsewhere."""
     return overflow_gpu_hours * ((1 - waiting_share * bridged) * (1 - unavailable_share)) * offer_price
 
 
 def bridge_cost(
-    billed_gpu_hours: GpuHoursPerMonth,
-    overflow_gpu_hours: GpuHoursPerMonth,
-    bridge_price: UsdPerGpuHour,
-    waiting_share: Share,
-    bridged: Share,
-    unavailable_share: Share,
-) -> UsdPerMonth:
+    billed_gpu_hours: GpuHoursPerMonth, overflow_gpu_hours: GpuHoursPerMonth, bridge_price: UsdPerGpuHour,
+    waiting_share: Share, bridged: Share, unavailable_share: Share,
+) -> UsdPerMonth:  # fmt: skip
     """The same work elsewhere, while ordered capacity has not arrived and when what is asked for is not there."""
     waited = waiting_share * bridged
     return billed_gpu_hours * (waited * bridge_price) + overflow_gpu_hours * (
@@ -327,8 +261,8 @@ def waiting_cost(waiting_share: Share, bridged: Share, waiting_usd_per_month: Us
 def graduated(quantity: Any, edges: Any, rates: Any) -> Any:
     """Cost of a quantity under graduated tiers, each rate for what falls within its tier.
 
-    `edges` are the upper ends of all tiers but the last, rising; `rates` one for each tier; a free allowance is a tier of
-    rate 0. The result has the quantity's shape. Raises WorkbenchError on a negative or non-finite argument.
+    `edges` are the upper ends of all tiers but the last, rising; `rates` one for each tier; a free allowance is a tier
+    of rate 0. The result has the quantity's shape. Raises WorkbenchError on a negative or non-finite argument.
     """
     where = "models.cost.graduated"
     (quantity,) = numbers(where, quantity=quantity)
@@ -380,24 +314,17 @@ def observability_cost(fleet_gpus: Gpus, observability_usd_per_gpu_month: UsdPer
 
 
 def platform_spend(
-    commitment_cost: UsdPerMonth,
-    usage_cost: UsdPerMonth,
-    egress_cost: UsdPerMonth,
-    storage_cost: UsdPerMonth,
-    transfer_cost: UsdPerMonth,
-    control_plane_cost: UsdPerMonth,
-) -> UsdPerMonth:
-    """What support is a share of. Repeated hours are left out, as in the published cluster calculator (clustermax.ai)."""
+    commitment_cost: UsdPerMonth, usage_cost: UsdPerMonth, egress_cost: UsdPerMonth, storage_cost: UsdPerMonth,
+    transfer_cost: UsdPerMonth, control_plane_cost: UsdPerMonth,
+) -> UsdPerMonth:  # fmt: skip
+    """What support is a share of; repeated hours are left out, as in the published calculator (clustermax.ai)."""
     return _total(commitment_cost, usage_cost, egress_cost, storage_cost, transfer_cost, control_plane_cost)
 
 
 def support_cost(
-    platform_spend: UsdPerMonth,
-    other_spend: UsdPerMonth,
-    support_edges: UsdPerMonth,
-    support_rates: Share,
+    platform_spend: UsdPerMonth, other_spend: UsdPerMonth, support_edges: UsdPerMonth, support_rates: Share,
     support_minimum: UsdPerMonth,
-) -> UsdPerMonth:
+) -> UsdPerMonth:  # fmt: skip
     """The support plan's graduated share of spend, at least its minimum, beyond what other spend there pays already."""
     with_workload = np.maximum(_graduated(platform_spend + other_spend, support_edges, support_rates), support_minimum)
     without = np.maximum(_graduated(other_spend, support_edges, support_rates), support_minimum)
@@ -405,11 +332,9 @@ def support_cost(
 
 
 def people_cost(
-    engineers_per_extra_provider: EngineersPerProvider,
-    extra_providers: Providers,
-    platform_engineers: Engineers,
+    engineers_per_extra_provider: EngineersPerProvider, extra_providers: Providers, platform_engineers: Engineers,
     engineer_usd_per_month: UsdPerEngineerMonth,
-) -> UsdPerMonth:
+) -> UsdPerMonth:  # fmt: skip
     """Engineers: a share for each provider beyond today's, and those who run the platform."""
     engineers = engineers_per_extra_provider * extra_providers + platform_engineers
     return engineers * engineer_usd_per_month
@@ -426,21 +351,11 @@ def debugging_cost(fleet_gpus: Gpus, debugging_usd_per_gpu_month: UsdPerGpuMonth
 
 
 def monthly_cost(
-    commitment_cost: UsdPerMonth,
-    usage_cost: UsdPerMonth,
-    bridge_cost: UsdPerMonth,
-    failure_cost: UsdPerMonth,
-    waiting_cost: UsdPerMonth,
-    egress_cost: UsdPerMonth,
-    storage_cost: UsdPerMonth,
-    transfer_cost: UsdPerMonth,
-    control_plane_cost: UsdPerMonth,
-    observability_cost: UsdPerMonth,
-    support_cost: UsdPerMonth,
-    people_cost: UsdPerMonth,
-    setup_cost: UsdPerMonth,
-    debugging_cost: UsdPerMonth,
-) -> UsdPerMonth:
+    commitment_cost: UsdPerMonth, usage_cost: UsdPerMonth, bridge_cost: UsdPerMonth, failure_cost: UsdPerMonth,
+    waiting_cost: UsdPerMonth, egress_cost: UsdPerMonth, storage_cost: UsdPerMonth, transfer_cost: UsdPerMonth,
+    control_plane_cost: UsdPerMonth, observability_cost: UsdPerMonth, support_cost: UsdPerMonth, people_cost:
+    UsdPerMonth, setup_cost: UsdPerMonth, debugging_cost: UsdPerMonth,
+) -> UsdPerMonth:  # fmt: skip
     """The month's accrual: the sum of its parts."""
     return _total(
         commitment_cost, usage_cost, bridge_cost, failure_cost, waiting_cost, egress_cost, storage_cost, transfer_cost,
@@ -452,8 +367,8 @@ def monthly_cost(
 
 
 def cash_commitment(commitment_cost: UsdPerMonth, upfront_share: Share, term_starts: Ratio) -> UsdPerMonth:
-    """The commitment as it is paid: the upfront share of a term at its start. Costs are (draw, month) here; `term_starts`
-    is (month, month), 1 where the column is the month in which the row's term starts."""
+    """The commitment as it is paid: the upfront share of a term at its start. Costs are (draw, month) here;
+    `term_starts` is (month, month), 1 where the column is the month in which the row's term starts."""
     return commitment_cost * (1 - upfront_share) + (commitment_cost @ term_starts) * upfront_share
 
 
@@ -463,12 +378,9 @@ def cash_setup(setup_cost: UsdPerMonth, setup_months: Ratio) -> UsdPerMonth:
 
 
 def cash_cost(
-    monthly_cost: UsdPerMonth,
-    commitment_cost: UsdPerMonth,
-    setup_cost: UsdPerMonth,
-    cash_commitment: UsdPerMonth,
-    cash_setup: UsdPerMonth,
-) -> UsdPerMonth:
+    monthly_cost: UsdPerMonth, commitment_cost: UsdPerMonth, setup_cost: UsdPerMonth, cash_commitment:
+    UsdPerMonth, cash_setup: UsdPerMonth,
+) -> UsdPerMonth:  # fmt: skip
     """The month's payments."""
     return monthly_cost + (cash_commitment - commitment_cost) + (cash_setup - setup_cost)
 

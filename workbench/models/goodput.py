@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from workbench.checks import numbers
-from workbench.units import Gpus, Hours, PerHour, Ratio, Share, GpuHours
+from workbench.units import GpuHours, Gpus, Hours, PerHour, Ratio, Share
 
 
 def wall_per_useful_hour(mtbf_h: Any, restart_h: Any, checkpoint_h: Any, interval_h: Any) -> Any:

@@ -124,9 +124,7 @@ TOTAL = ("monthly_cost",)
 
 def arrays(option: Option, draws: Draws, months: int, committed: Array | None = None) -> dict[str, Any]:
     """The option's inputs in their natural shapes: a constant (), an uncertain input (draw,), an axis (month, 1)."""
-    values: dict[str, Any] = {name: draws.of(k, q) for name, k, q in _keys(option)}
-    for name in RATES & values.keys():
-        values[name] = np.atleast_2d(values[name])  # (tier, 1), or (1, draw) for a single uncertain rate
+    values: Values = {name: _shaped(name, draws.of(k, q)) for name, k, q in _keys(option)}
     values["month"] = axis(months)[:, None]
     values["market_shock"] = draws.of(MARKET)
     values["offer_shock"] = draws.of(shock_key(option.inputs["list_price"]))
@@ -136,6 +134,11 @@ def arrays(option: Option, draws: Draws, months: int, committed: Array | None = 
         values["committed_gpus"] = (np.zeros(months) if committed is None else committed)[:, None]
     values["goodput_loss"] = goodput_loss(option, values)
     return values
+
+
+def _shaped(name: str, value: Any) -> Any:
+    """Rates are (tier, 1), or (1, draw) for a single uncertain one."""
+    return np.atleast_2d(value) if name in RATES else value
 
 
 def _keys(option: Option) -> list[tuple[str, Key, Quantity]]:
@@ -152,7 +155,11 @@ def goodput_loss(option: Option, values: Mapping[str, Any]) -> Any:
 def shared(options: Iterable[Option], draws: Draws, months: int) -> dict[str, Any]:
     """Values of the formulas that rest only on inputs which all options have in common: computed once for all."""
     first, *rest = options
-    values = {name: draws.of(k, q) for name, k, q in _keys(first) if all(_same(q, o.inputs.get(name)) for o in rest)}
+    values = {
+        name: _shaped(name, draws.of(k, q))
+        for name, k, q in _keys(first)
+        if all(_same(q, o.inputs.get(name)) for o in rest)
+    }
     values["month"] = axis(months)[:, None]
     names = formula.settled(cost, frozenset(values))
     made = formula.evaluate(cost, values, names)
@@ -185,7 +192,7 @@ def held(plan: Plan, base: tuple[Values, ...], k: Key, at: Any) -> float:
     """The mean total with one input held at a value: only what depends on it is computed again."""
     total: Any = 0.0
     for leg, values in zip(plan.legs, base, strict=True):
-        changed = {name: at for name, other, _ in _keys(leg) if other == k}
+        changed = {name: _shaped(name, at) for name, other, _ in _keys(leg) if other == k}
         if changed.keys() & set(FAILURES):
             changed["goodput_loss"] = goodput_loss(leg, {**values, **changed})
         stale = formula.affected(cost, frozenset(changed)) - leg.inputs.keys()

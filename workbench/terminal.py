@@ -1,4 +1,4 @@
-"""A decision in the terminal: the verdict in one sentence, the best options, drivers, flips, weak points."""
+"""A decision in the terminal: the verdict in one sentence, the best options, drivers, flips, and what made it."""
 
 from typing import TYPE_CHECKING
 
@@ -6,63 +6,65 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from workbench.cite import money
+from workbench import prose
+from workbench.decision import contrast
 
 if TYPE_CHECKING:
     from workbench.decision.answer import Decision
-    from workbench.decision.outcome import Outcome
 
-MOST = 8
-
-
-def headline(decision: "Decision") -> str:
-    """The verdict in one sentence."""
-    answer, rival = decision.answer, decision.rival
-    low, _, high = answer.quantiles
-    cost = f"{money(answer.mean, 'USD')} over {decision.scenario.months} months (P10 {low:,.0f}, P90 {high:,.0f})"
-    if rival is None:
-        return f"Only {answer.plan.id} is feasible: {cost}."
-    saving = (rival.mean - answer.mean) / rival.mean
-    return (f"Run on {answer.plan.id}: {cost}, {saving:.0%} less than {rival.plan.id}; "
-            f"cheapest in {answer.best_probability:.0%} of draws.")  # fmt: skip
+MOST_OPTIONS = 10
+MOST_LINES = 5
+MOST_ROWS = 6
 
 
 def show(decision: "Decision", console: Console | None = None) -> None:
     """Print a decision for people."""
-    console = console or Console(highlight=False, soft_wrap=False)
-    console.print(
-        f"[bold]{escape(decision.scenario.title or decision.scenario.name)}[/bold], as of {decision.scenario.as_of}"
+    console = console or Console(highlight=False)
+    scenario = decision.scenario
+    console.print(f"[bold]{escape(scenario.title or scenario.name)}[/bold], as of {scenario.as_of}")
+    console.print(escape(str(prose.verdict(decision))))
+    console.print()
+    console.print(_options(decision))
+    study = decision.study
+    more = len(study.outcomes) - MOST_OPTIONS
+    left = f"{more} more options are feasible, " if more > 0 else ""
+    console.print(f"{left}{len(study.excluded)} are excluded; --json gives all, with the reasons.\n")
+    for line in _lines(decision):
+        console.print(escape(line))
+    console.print(f"[dim]{escape(', '.join(f'{k} {v}' for k, v in decision.stamp.items() if k != 'command'))}[/dim]")
+    console.print(f"[dim]again: {escape(str(decision.stamp.get('command', '')))}[/dim]")
+
+
+def _options(decision: "Decision") -> Table:
+    """The best options, one of each seller before any seller's second."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("option", overflow="fold", ratio=1)
+    for title in ("mean", "P10", "P90", "cheapest in", "regret"):
+        table.add_column(title, justify="right", no_wrap=True)
+    best = contrast.shortlist(decision.study, MOST_OPTIONS)
+    for o, name in zip(best, contrast.labels(best), strict=True):
+        low, _, high = o.quantiles
+        stale = " (stale price)" if any(leg.stale for leg in o.plan.legs) else ""
+        money = [f"{value:,.0f}" for value in (o.mean, low, high)]
+        table.add_row(escape(name + stale), *money, f"{o.best_probability:.0%}", f"{o.expected_regret:,.0f}")
+    table.caption = (
+        f"USD over {decision.scenario.months} months; regret: what the option costs more than the best, on average"
     )
-    console.print(escape(headline(decision)))
-    table = Table("option", "mean USD", "P10", "P90", "cheapest in", "regret", box=None, header_style="bold")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for o in decision.study.outcomes[:MOST]:
-        stale = " (stale)" if any(leg.stale for leg in o.plan.legs) else ""
-        table.add_row(escape(o.plan.id + stale), f"{o.mean:,.0f}", f"{o.quantile(0.1):,.0f}", f"{o.quantile(0.9):,.0f}",
-                      f"{o.best_probability:.0%}", f"{o.expected_regret:,.0f}")  # fmt: skip
-    console.print(table)
-    _sentences(decision, console)
+    return table
 
 
-def _sentences(decision: "Decision", console: Console) -> None:
-    more = len(decision.study.outcomes) - MOST
-    if more > 0:
-        console.print(
-            f"and {more} more feasible options; {len(decision.study.excluded)} excluded (see --json for the reasons)"
-        )
-    console.print(f"Knowing everything before choosing is worth at most {decision.study.perfect_information:,.0f} USD.")
+def _lines(decision: "Decision") -> list[str]:
+    worth = prose.usd(decision.study.perfect_information)
+    lines = [f"Knowing everything before choosing would be worth {worth} at most."]
     if decision.drivers:
-        console.print(
-            "What drives the difference: " + escape(", ".join(f"{n} {s:.0%}" for n, s in decision.drivers[:5]))
+        drivers = ", ".join(f"{prose.words(name)} {share:.0%}" for name, share in decision.drivers[:MOST_LINES])
+        lines.append(f"What makes the difference to the runner-up uncertain: {drivers}.")
+    for flip in [*decision.flips[:1], *prose.nearest_flips(decision)[: MOST_LINES - 1]]:
+        beyond = " (outside its range)" if flip.outside_range else ""
+        course = f"{flip.start:,.4g} to {flip.to:,.4g} {flip.quantity.unit}{beyond}"
+        lines.append(
+            f"Flips to {prose.best_name(decision, flip.new_best)} if {prose.words(flip.input)} goes from {course}."
         )
-    for flip in decision.flips[:5]:
-        beyond = ", outside its range" if flip.outside_range else ""
-        course = f"{flip.input} goes from {flip.start:,.4g} to {flip.to:,.4g} {flip.quantity.unit}{beyond}"
-        console.print(escape(f"Flips to {flip.new_best} where {course}"))
-    console.print(escape("Rows: " + _rows(decision.answer)))
-    console.print(f"[dim]{escape(' '.join(f'{k}={v}' for k, v in decision.stamp.items()))}[/dim]")
-
-
-def _rows(answer: "Outcome") -> str:
-    return ", ".join(answer.rows[:6]) + (f" and {len(answer.rows) - 6} more" if len(answer.rows) > 6 else "")
+    rows = decision.answer.rows
+    more = f" and {len(rows) - MOST_ROWS} more" if len(rows) > MOST_ROWS else ""
+    return [*lines, f"Rows, by share of the cost: {', '.join(rows[:MOST_ROWS])}{more}."]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.decision import breakeven
+from workbench.decision.contrast import contrast
 from workbench.decision.draws import MARKET, PRICES, Key, key, shock_key
 from workbench.decision.offers import Option
 from workbench.decision.outcome import Outcome
@@ -68,6 +69,7 @@ class Decision:
             "basis": self.answer.plan.head.basis.value,
             "options": [*map(_feasible, study.outcomes), *map(_infeasible, study.excluded)],
             "answer": _feasible(study.outcomes[0]),
+            "contrast": _contrast(study),
             "perfect_information": study.perfect_information,
             "drivers": [{"input": name, "share": share} for name, share in self.drivers],
             "flips": [{"input": f.input, "from": f.start, "to": f.to, "unit": f.quantity.unit, "new_best": f.new_best,
@@ -105,6 +107,17 @@ def _drivers(study: Study) -> list[tuple[str, float]]:
         key=lambda d: (-d[1], d[0]),
     )
     return [d for d in ranked if d[1] >= LEAST_SHARE]
+
+
+def _contrast(study: Study) -> dict[str, Any] | None:
+    """Hyperscaler against neocloud: what the answer saves against the best plan of the other kind."""
+    found = contrast(study)
+    if found is None:
+        return None
+    low, middle, high = (found.quantile(share) for share in (0.1, 0.5, 0.9))
+    return {"kind": found.side, "other_kind": found.rival_side, "other": found.rival.plan.id,
+            "probability": found.probability,
+            "saving": {"p10": low, "p50": middle, "p90": high, "mean": found.mean, "share": found.share}}  # fmt: skip
 
 
 def _label(option: Option) -> str:

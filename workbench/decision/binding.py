@@ -55,6 +55,14 @@ def gpus_per_replica(scenario: Scenario, price: Price) -> int:
     return max(ceil(memory / price.gpu_memory_gb), 1) if memory and price.gpu_memory_gb else 1
 
 
+def job_gpus(desk: Desk, price: Price) -> int:
+    """Accelerators of this kind that one failure stops: a training job as fast as the stated one, or a replica."""
+    demand = desk.scenario.demand
+    if demand.work == "training" and demand.gpus:
+        return ceil(demand.gpus / desk.assumption("relative_throughput", gpu=price.gpu, workload="training").value)
+    return gpus_per_replica(desk.scenario, price)
+
+
 def _scope(desk: Desk, price: Price, basis: Basis | None = None) -> dict[str, str | None]:
     return {
         "provider": price.provider, "provider_kind": desk.kind(price.provider), "product": price.product,
@@ -216,10 +224,19 @@ def _bridge(desk: Desk, price: Price) -> Iterator[Quantity]:
 
 
 def bridge_price(desk: Desk, price: Price) -> Quantity:
-    """The median on-demand price of the accelerator over all sellers, with the premium of asking at once."""
-    same = [p.usd_per_gpu_hour for p in desk.on_demand.get(price.gpu, ())] or [price.usd_per_gpu_hour]
+    """What the same accelerator costs elsewhere when it is wanted at once: the median over the other sellers of each
+    one's cheapest on-demand price, with the premium of asking at once. A committed fleet that has not arrived may be
+    bridged at the seller's own on-demand price, where that is lower."""
+    cheapest: dict[str, Quantity] = {}
+    for other in desk.on_demand.get(price.gpu, ()):
+        if allowed(desk, other):
+            cheapest.setdefault(other.provider, other.usd_per_gpu_hour)
+    own = cheapest.pop(price.provider, price.usd_per_gpu_hour)
+    same = list(cheapest.values()) or [own]
     premium = desk.assumption("bridge_premium")
     middle = float(np.median([q.value for q in same]))
+    if price.basis is Basis.COMMITTED and own.value < middle:
+        middle, same = own.value, [own]
     low, value, high = (middle * (1 + share) for share in (premium.low, premium.value, premium.high))
     weakest = max((q.evidence for q in (*same, premium)), key=lambda e: e.rank)
     return Quantity(
@@ -272,11 +289,7 @@ def _people(desk: Desk, price: Price) -> Iterator[Quantity]:
 
 def _failures(desk: Desk, price: Price) -> Iterator[Quantity]:
     """What the goodput formulas take: the job that one failure stops, how often, and how long until it runs again."""
-    demand, scope = desk.scenario.demand, _scope(desk, price)
-    together = gpus_per_replica(desk.scenario, price)
-    if demand.work == "training" and demand.gpus:
-        speed = desk.assumption("relative_throughput", gpu=price.gpu, workload="training").value
-        together = ceil(demand.gpus / speed)
+    scope, together = _scope(desk, price), job_gpus(desk, price)
     yield constant("job_gpus", float(together), "GPU")
     yield constant("job_instances", float(ceil(together / max(price.gpu_count, 1))), "x")
     for name in ("gpu_hours_between_failures", "restart_h", "checkpoint_h"):

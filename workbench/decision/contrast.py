@@ -28,6 +28,16 @@ class Contrast:
     rival_side: str
 
     @property
+    def whom(self) -> str:
+        """The rival in words."""
+        return f"best {self.rival_side}" if self.rival_side != self.side else "next option"
+
+    @property
+    def who(self) -> str:
+        """The answer in words: by its kind where that tells the two apart."""
+        return self.side if self.rival_side != self.side else "answer"
+
+    @property
     def saving(self) -> Array:
         """What the answer costs less than the rival in each draw; below zero where it costs more."""
         return self.rival.total - self.answer.total
@@ -75,6 +85,13 @@ def contrast(study: Study) -> Contrast | None:
     sides = [(o, side(o.plan, study.facts)) for o in study.outcomes]
     found = next(((o, s) for o, s in sides if s not in (own, MIX)), None)
     return found and Contrast(answer=study.answer, rival=found[0], side=own, rival_side=found[1])
+
+
+def closest(study: Study) -> Contrast | None:
+    """The contrast, or the answer against the runner-up where all options are of one kind; None with one option."""
+    own = side(study.answer.plan, study.facts)
+    alike = study.rival and Contrast(answer=study.answer, rival=study.rival, side=own, rival_side=own)
+    return contrast(study) or alike
 
 
 def shortlist(study: Study, size: int) -> list[Outcome]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from workbench.decision.binding import bind, gpus_per_replica
+from workbench.decision.binding import bind, gpus_per_replica, job_gpus
 from workbench.decision.desk import Desk, age_days
 from workbench.records import Basis, Facts, Price, Quantity, Scenario, WorkbenchError
 
@@ -65,9 +65,10 @@ def _managed(desk: Desk) -> Iterator[Price]:
     """Managed platforms that add a premium to the plain price and print no price of their own for that accelerator."""
     plain = [p for p in desk.facts.prices
              if p.basis in (Basis.ON_DEMAND, Basis.SPOT) and (p.provider, p.product) not in desk.premiums]  # fmt: skip
-    for provider, product in desk.premiums:
+    for (provider, product), premium in desk.premiums.items():
         for price in plain:
-            if price.provider == provider and (provider, product, price.gpu) not in desk.listed:
+            over = (price.provider, price.product) == (provider, premium.plan)
+            if over and (provider, product, price.gpu) not in desk.listed:
                 yield replace(price, product=product)
 
 
@@ -147,7 +148,7 @@ def _trust(desk: Desk, price: Price, row: str) -> Iterator[Reason]:
 
 
 def _size(desk: Desk, price: Price, row: str) -> Iterator[Reason]:
-    demand, wanted, memory = desk.scenario.demand, desk.scenario.constraints, price.gpu_memory_gb
+    wanted, memory = desk.scenario.constraints, price.gpu_memory_gb
     if memory is None and (wanted.min_gpu_memory_gb or wanted.model_memory_gb):
         yield f"the memory of this {price.gpu} is not stated", row
     if memory is not None and memory < wanted.min_gpu_memory_gb:
@@ -156,9 +157,16 @@ def _size(desk: Desk, price: Price, row: str) -> Iterator[Reason]:
     if replica > price.max_gpus:
         needs = f"{wanted.model_memory_gb:g} GB of model needs {replica} of {price.gpu} in one instance"
         yield f"{needs}; it has {price.max_gpus:g}", row
-    node = desk.assumption("cluster_node_gpus").value
-    if demand.work == "training" and (demand.gpus or 0) > price.max_gpus and price.max_gpus < node:
-        yield f"a job on {demand.gpus:g} accelerators needs nodes of {node:g}; it has {price.max_gpus:g}", row
+    job = job_gpus(desk, price)
+    node = desk.assumption("cluster_node_gpus", gpu=price.gpu)
+    if job > price.max_gpus and price.max_gpus < node.value:
+        yield f"a job on {job} accelerators needs nodes of {node.value:g}; it has {price.max_gpus:g}", row
+    most = desk.assumption("max_job_gpus", provider=price.provider, product=price.product, basis=str(price.basis))
+    if job > most.value:
+        yield (
+            f"a job on {job} accelerators; {price.provider} {price.product} joins at most {most.value:g}",
+            most.rows[0],
+        )
 
 
 def _run(desk: Desk, price: Price, row: str) -> Iterator[Reason]:

@@ -223,8 +223,9 @@ def _committed(option: Option, middle: Draws, scenario: Scenario) -> Array:
     terms = ceil(months / term) if limit is not None else floor(months / term)
     covered = min(terms * term, months)
     values = evaluate(option, middle, months, None)
-    need = np.broadcast_to(np.asarray(values["fleet_gpus"]).reshape(-1), (months,))[:covered].mean() if covered else 0.0
     step = option.inputs["gpus_per_instance"].value
+    together = np.asarray(values["instances"]).reshape(-1) * step
+    need = np.broadcast_to(together, (months,))[:covered].mean() if covered else 0.0
     held = ceil(need * option.inputs["committed_share"].value / step) * step
     return np.where(axis(months) < covered, float(held), 0.0)
 

@@ -194,24 +194,30 @@ def committed_gpu_hours(committed_gpus: Gpus, hours_per_month: HoursPerMonth) ->
     return committed_gpus * hours_per_month
 
 
-def overflow_gpu_hours(billed_gpu_hours: GpuHoursPerMonth, committed_gpu_hours: GpuHoursPerMonth) -> GpuHoursPerMonth:
+def usable_gpu_hours(committed_gpu_hours: GpuHoursPerMonth, active_share: Share) -> GpuHoursPerMonth:
+    """Committed hours while the workload is on: those of its idle days cannot serve a burst."""
+    return committed_gpu_hours * active_share
+
+
+def overflow_gpu_hours(billed_gpu_hours: GpuHoursPerMonth, usable_gpu_hours: GpuHoursPerMonth) -> GpuHoursPerMonth:
     """Hours beyond the commitment, bought as they come."""
-    return np.maximum(billed_gpu_hours - committed_gpu_hours, 0)
+    return np.maximum(billed_gpu_hours - usable_gpu_hours, 0)
 
 
 def failed_gpu_hours(
-    billed_gpu_hours: GpuHoursPerMonth, lost_gpu_hours: GpuHoursPerMonth, committed_gpu_hours: GpuHoursPerMonth,
+    billed_gpu_hours: GpuHoursPerMonth, lost_gpu_hours: GpuHoursPerMonth, usable_gpu_hours: GpuHoursPerMonth,
     overflow_gpu_hours: GpuHoursPerMonth,
 ) -> GpuHoursPerMonth:  # fmt: skip
     """Lost hours that idle committed capacity cannot absorb."""
-    return np.maximum(billed_gpu_hours + lost_gpu_hours - committed_gpu_hours, 0) - overflow_gpu_hours
+    return np.maximum(billed_gpu_hours + lost_gpu_hours - usable_gpu_hours, 0) - overflow_gpu_hours
 
 
 def unused_gpu_hours(
-    billed_gpu_hours: GpuHoursPerMonth, lost_gpu_hours: GpuHoursPerMonth, committed_gpu_hours: GpuHoursPerMonth
-) -> GpuHoursPerMonth:
+    billed_gpu_hours: GpuHoursPerMonth, lost_gpu_hours: GpuHoursPerMonth, committed_gpu_hours: GpuHoursPerMonth,
+    usable_gpu_hours: GpuHoursPerMonth,
+) -> GpuHoursPerMonth:  # fmt: skip
     """Committed hours that nothing runs on."""
-    return np.maximum(committed_gpu_hours - billed_gpu_hours - lost_gpu_hours, 0)
+    return committed_gpu_hours - np.minimum(billed_gpu_hours + lost_gpu_hours, usable_gpu_hours)
 
 
 def waiting_share(month: MonthCount, lead_time_months: MonthCount) -> Share:

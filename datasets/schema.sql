@@ -17,10 +17,10 @@ CREATE TYPE service_category AS ENUM ('egress', 'inter_region', 'inter_zone', 's
 
 -- A day is text: a day, a month, a quarter's or year's interval. It is visible from its last day or its recorded day,
 -- whichever is earlier, and aged from its first.
-CREATE MACRO first_day(d) AS CAST(CASE length(d) WHEN 4 THEN d || '-01-01' WHEN 7 THEN d || '-01' ELSE d END AS DATE);
-CREATE MACRO last_day_of(d) AS CASE length(d) WHEN 4 THEN CAST(d || '-12-31' AS DATE)
-                                              WHEN 7 THEN last_day(CAST(d || '-01' AS DATE)) ELSE CAST(d AS DATE) END;
-CREATE MACRO is_day(d) AS regexp_full_match(d, '\d{4}(-\d{2}(-\d{2})?)?') AND TRY_CAST(first_day(d) AS DATE) IS NOT NULL;
+CREATE MACRO first_day(d) AS TRY_CAST(CASE length(d) WHEN 4 THEN d || '-01-01' WHEN 7 THEN d || '-01' ELSE d END AS DATE);
+CREATE MACRO last_day_of(d) AS CASE length(d) WHEN 4 THEN TRY_CAST(d || '-12-31' AS DATE)
+                                              WHEN 7 THEN last_day(first_day(d)) ELSE first_day(d) END;
+CREATE MACRO is_day(d) AS regexp_full_match(d, '\d{4}(-\d{2}(-\d{2})?)?') AND first_day(d) IS NOT NULL;
 
 CREATE TABLE sources (
     source VARCHAR NOT NULL UNIQUE,       -- short id, the key that all other files use

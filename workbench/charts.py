@@ -9,9 +9,10 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from workbench.cite import plain
 from workbench.decision import contrast as kinds
 from workbench.decision.contrast import HYPERSCALER, MIX, NEOCLOUD, Contrast
-from workbench.prose import of_hundred, words
+from workbench.prose import of_hundred, usd, words
 
 if TYPE_CHECKING:
     import altair as alt
@@ -27,21 +28,24 @@ COLOURS = {
     MIX: "#56B4E9",
     "answer": "#009E73",
     "range": "#CC79A7",
-    "excluded": "#8C8C8C",
+    "excluded": "#ADADAD",
 }
 TEXT = "#777777"
 """Of all text in charts: a grey that is legible on white and on near-black, since a picture cannot know the page's."""
 FONT = "Inter, 'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif"
-MOST = 8
+MOST, SOME = 8, 6
+"""Options and inputs that a chart shows."""
 BINS = 48
 THOUSAND = 1000.0
 TAIL = 0.005
 """Share of the draws at each end that a histogram leaves out, so that a few far draws do not flatten it."""
+DIGITS = 7
+"""Significant digits of a number in a chart."""
 NAME = "rows"
 """Of the data within a chart's specification."""
-WIDE, NARROW, TALL, ROW, LINES = 430, 260, 170, 24, 31
+WIDE, NARROW, TALL, ROW, LINES = 600, 350, 180, 25, 34
 """Pixels: widths of a chart across the page and of one beside another, a height, a row of bars, a bar with its name."""
-CHARACTERS = {WIDE: 92, NARROW: 46}
+CHARACTERS = {WIDE: 112, NARROW: 54}
 """Characters that a line of the title holds, by the chart's width."""
 NUMBERS = ("no", "one", "two", "three", "four", "five")
 
@@ -60,9 +64,10 @@ def theme() -> dict[str, Any]:
     text = {"labelColor": TEXT, "titleColor": TEXT, "labelFont": FONT, "titleFont": FONT, "labelFontSize": 11,
             "titleFontSize": 11, "titleFontWeight": "normal"}  # fmt: skip
     return {
-        "background": "transparent", "font": FONT, "view": {"stroke": None}, "padding": 4,
+        "background": "transparent", "font": FONT, "view": {"stroke": None},
+        "padding": {"left": 0, "top": 4, "right": 4, "bottom": 4},
         "axis": {**text, "gridColor": TEXT, "gridOpacity": 0.22, "domain": False, "ticks": False, "labelPadding": 6,
-                 "titlePadding": 8, "labelLimit": 300},
+                 "titlePadding": 8, "labelLimit": 340},
         "legend": {**text, "orient": "bottom", "title": None, "symbolType": "square", "symbolOpacity": 1,
                    "padding": 0, "offset": 8},
         "title": {"color": TEXT, "font": FONT, "fontSize": 13, "fontWeight": 600, "anchor": "start", "frame": "bounds",
@@ -115,7 +120,9 @@ def swapped(spec: dict[str, Any], frame: "pl.DataFrame") -> dict[str, Any]:
 
 
 def _rows(frame: "pl.DataFrame") -> list[dict[str, Any]]:
-    return frame.drop("finding").to_dicts()
+    # Rounded, so that a stored chart is the same on every processor.
+    rows = frame.drop("finding").to_dicts()
+    return [{k: float(f"{v:.{DIGITS}g}") if isinstance(v, float) else v for k, v in row.items()} for row in rows]
 
 
 def _lines(text: str, width: int) -> list[str]:
@@ -170,15 +177,11 @@ def ranges_frame(decision: "Decision") -> "pl.DataFrame":
 
 
 def _verdict(decision: "Decision") -> str:
-    found, rival = kinds.contrast(decision.study), decision.rival
-    if found is not None:
-        cost = f"The {found.side} costs {found.share:.0%} less than the best {found.rival_side}"
-        return f"{cost}; it is cheaper in {of_hundred(found.probability)}"
-    own = kinds.side(decision.answer.plan, decision.study.facts)
-    if rival is None:
-        return f"Only one option is feasible, of a {own}"
-    less = (rival.mean - decision.answer.mean) / rival.mean
-    return f"Every feasible option is of a {own}; the best costs {less:.0%} less than the next"
+    found = kinds.closest(decision.study)
+    if found is None:
+        return "Only one option is feasible"
+    cost = f"The {found.who} costs {plain(found.share, 'share')} less than the {found.whom}"
+    return f"{cost}; it is cheaper in {of_hundred(found.probability)}"
 
 
 def ranges(source: Any) -> "alt.LayerChart":
@@ -189,7 +192,7 @@ def ranges(source: Any) -> "alt.LayerChart":
     title = "cost over the horizon, thousand USD: from P10 to P90, line at P50"
     axis = alt.X("p10:Q", title=title, scale=alt.Scale(zero=True))
     mark = _marks().encode(y=y)
-    bars = mark.mark_bar(height=12, opacity=0.7, cornerRadius=2).encode(x=axis, x2="p90:Q", color=colour)
+    bars = mark.mark_bar(height=12, opacity=0.6, cornerRadius=2).encode(x=axis, x2="p90:Q", color=colour)
     middle = mark.mark_tick(thickness=2, height=16).encode(x=alt.X("p50:Q"), color=colour)
     answer = mark.transform_filter("datum.answer").encode(x=alt.X("p90:Q"))
     dot = answer.mark_point(shape="diamond", filled=True, size=90, opacity=1, xOffset=14, color=COLOURS["answer"])
@@ -210,9 +213,8 @@ def _colour(column: str, frame: "pl.DataFrame") -> Any:
 
 def monthly_frame(decision: "Decision") -> "pl.DataFrame":
     """One row a plan and month, for the answer and the best of the other kind; thousand USD a month."""
-    found = kinds.contrast(decision.study)
-    rival = found.rival if found else decision.rival
-    plans = [decision.answer, *([rival] if rival else [])]
+    found = kinds.closest(decision.study)
+    plans = [decision.answer, *([found.rival] if found else [])]
     rows = [
         {"month": month + 1, "option": name, "kind": kinds.side(o.plan, decision.study.facts),
          "answer": o is decision.answer, "mean": float(o.monthly[month]) / THOUSAND,
@@ -225,14 +227,13 @@ def monthly_frame(decision: "Decision") -> "pl.DataFrame":
 def _course(decision: "Decision", found: Contrast | None) -> str:
     if found is None:
         return f"The answer costs {decision.answer.monthly[-1] / THOUSAND:,.0f} thousand USD in the last month"
-    gap = (found.rival.monthly - found.answer.monthly) / THOUSAND
-    cheaper = int((gap > 0).sum())
+    gap = found.rival.monthly - found.answer.monthly
+    who, whom, cheaper = found.who, found.whom, int((gap > 0).sum())
     if cheaper == len(gap):
-        return (f"The {found.side} is cheaper in every month: by {gap[0]:,.0f} thousand USD in the first, "
-                f"{gap[-1]:,.0f} in the last")  # fmt: skip
+        return f"The {who} is cheaper in every month: by {usd(gap[0])} in the first, {usd(gap[-1])} in the last"
     dear = len(gap) - cheaper
     when = "at first" if (gap[:dear] <= 0).all() else "at the end" if (gap[cheaper:] <= 0).all() else "in between"
-    return f"The {found.side} is cheaper in {cheaper} of {len(gap)} months; {when} the {found.rival_side} is"
+    return f"The {who} is cheaper in {cheaper} of {len(gap)} months; {when} the {whom} is"
 
 
 def monthly(source: Any) -> "alt.LayerChart":
@@ -260,7 +261,7 @@ def difference_frame(decision: "Decision") -> "pl.DataFrame":
     """Shares of the draws by what the answer saves against the best of the other kind; thousand USD."""
     import numpy as np
 
-    found = kinds.contrast(decision.study)
+    found = kinds.closest(decision.study)
     if found is None:
         nothing = {
             "low": 0.0,
@@ -268,7 +269,7 @@ def difference_frame(decision: "Decision") -> "pl.DataFrame":
             "share": 0.0,
             "cheaper": kinds.side(decision.answer.plan, decision.study.facts),
         }
-        return _frame([nothing], "There is no feasible option of the other kind")
+        return _frame([nothing], "There is no second option to compare with")
     saving = found.saving / THOUSAND
     edges = _edges(saving)
     counts, _ = np.histogram(saving, bins=edges)
@@ -277,9 +278,11 @@ def difference_frame(decision: "Decision") -> "pl.DataFrame":
          "cheaper": found.side if low >= 0 else found.rival_side}
         for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
     ]  # fmt: skip
-    middle = found.quantile(0.5) / THOUSAND
-    title = f"The {found.side} saves {middle:,.0f} thousand USD in the middle case"
-    return _frame(rows, f"{title}, and is cheaper in {of_hundred(found.probability)}")
+    middle = found.quantile(0.5)
+    course = f"saves {usd(middle)}" if middle >= 0 else f"costs {usd(-middle)} more"
+    return _frame(
+        rows, f"The {found.who} {course} in the middle case; it is cheaper in {of_hundred(found.probability)}"
+    )
 
 
 def _edges(saving: Any) -> Any:
@@ -308,7 +311,7 @@ def difference(source: Any) -> "alt.LayerChart":
 
 def drivers_frame(decision: "Decision") -> "pl.DataFrame":
     """One row an input: its share of the variance of the answer minus the runner-up, largest first."""
-    found = decision.drivers[:MOST]
+    found = decision.drivers[:SOME]
     rows = [{"input": words(name), "share": share} for name, share in found]
     return _frame(rows or [{"input": "nothing uncertain", "share": 0.0}], _doubt(found))
 

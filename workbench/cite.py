@@ -42,7 +42,7 @@ class Cited:
     def _repr_html_(self) -> str:
         title = f"{self.evidence}: {self.citation}" if self.rows else str(self.evidence)
         marks = f'class="cited" data-evidence="{self.evidence}" title="{escape(title, quote=True)}"'
-        return f"<span {marks}>{escape(str(self))}</span>"
+        return f"<span {marks}>{escape(str(self)).replace('/', '/<wbr>')}</span>"  # a unit may break, not a word in it
 
 
 def money(value: float, unit: str, digits: int = 0) -> str:
@@ -71,8 +71,9 @@ def of(quantity: Quantity, value: float | None = None, text: str = "") -> Cited:
 
 def plain(value: float, unit: str) -> str:
     """A number and its unit with no more digits than an estimate deserves; a share is shown as per cent."""
-    if unit == "share":
-        return money(value, unit, digits=0 if abs(value) >= 1 / 10 or value == 0 else 1)
+    if unit == "share" or unit.startswith("share/"):
+        digits = next((d for d in range(3) if abs(value) >= 10.0 ** -(d + 1)), 2) if value else 0
+        return money(value, "share", digits).replace("-", "−") + unit.removeprefix("share")
     digits = max(SIGNIFICANT - 1 - floor(log10(abs(value))), 0) if value else 0
     number = f"{round(value, SIGNIFICANT - 1 - floor(log10(abs(value)))) if value else 0:,.{digits}f}"
     number = number.rstrip("0").rstrip(".") if "." in number else number

@@ -1,25 +1,24 @@
-"""Sliders over a scenario: each reads its range from the rows, and together they write a scenario.
+"""Sliders over a scenario: a scenario goes in, a scenario comes out, and the answer with its charts follows.
 
-A dial is a number of the scenario of which people ask "and if it were otherwise?". It is data, and knows how to write
-itself into a scenario. The form shows dials as sliders, asks for a decision, and swaps the rows of charts built once.
+The form shows dials as sliders, asks for a decision, and swaps the rows of charts that were built once.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from dataclasses import asdict, replace
+from functools import cache
 from html import escape
-from math import ceil, floor, log2, log10
-from typing import Any, get_type_hints
+from math import floor, isclose, log2, log10
+from typing import Any
 
+import anywidget
 import ipywidgets as widgets
+import traitlets
 
 from workbench import charts, face, prose
 from workbench import scenario as scenarios
 from workbench.decision.answer import Decision
-from workbench.decision.desk import Desk
-from workbench.records import Demand, Evidence, Facts, InputProblems, Quantity, Range, Scenario, WorkbenchError
-from workbench.units import CONVERTED
+from workbench.dials import Dial, dials
+from workbench.records import Facts, InputProblems, Scenario, WorkbenchError
 
 FEW = 512
 """Draws while a slider moves: enough to see where it goes."""
@@ -27,195 +26,91 @@ REST = 0.4
 """Seconds without a move after which all draws of the scenario are used."""
 POSITIONS = 20
 """At least so many positions has a slider between the ends of its range."""
+TOUCH = 1e-9
+"""A page gives a number back with other last digits; that is no move."""
 PICTURES = (
     (charts.ranges, charts.ranges_frame),
     (charts.monthly, charts.monthly_frame),
     (charts.difference, charts.difference_frame),
 )
-EMBED = {"renderer": "svg", "actions": False}
-STYLE = f"""<style>
-.workbench-form svg text[fill="{charts.TEXT}"] {{ fill: var(--jp-content-font-color1, {charts.TEXT}); }}
-.workbench-verdict p, .workbench-verdict ul {{ line-height: 1.5; margin: 0.2em 0 0.6em; }}
-</style>"""
-"""A live chart knows its page: what a picture must print in grey takes the page's own colour here."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dial:
-    """A number that may be turned: its start, range and rows, and how it is written into a scenario."""
-
-    label: str
-    quantity: Quantity
-    write: Callable[[Scenario, float], Scenario]
-
-    @property
-    def name(self) -> str:
-        return self.quantity.name
-
-    @property
-    def tooltip(self) -> str:
-        q = self.quantity
-        return "\n".join(filter(None, (q.note, f"{q.unit}, {q.evidence}", ", ".join(q.rows))))
-
-
-# --- which dials there are
-
-
-def dials(facts: Facts, scenario: Scenario) -> tuple[Dial, ...]:
-    """The dials that make sense for the scenario's workload; what has no range gives none."""
-    desk = Desk(facts, scenario)
-    of_work = {
-        "serving": ("batch_fill", "Fill of serverless batches"),
-        "image": ("batch_fill", "Fill of serverless batches"),
-        "training": ("gpu_hours_between_failures", "GPU-hours between failures"),
-    }[scenario.demand.work]
-    found = (
-        _assumed(desk, "utilisation", "Utilisation", "utilisation_poor", "utilisation_good"),
-        _demand(scenario),
-        _months(scenario),
-        _egress(desk),
-        _assumed(desk, "price_drift", "Price drift a month"),
-        _assumed(desk, "committed_share", "Committed share", "base_share"),
-        *_growth(scenario),
-        _assumed(desk, *of_work),
-    )
-    return tuple(dial for dial in found if dial.quantity.uncertain)
-
-
-def _assumed(desk: Desk, name: str, label: str, *wider: str) -> Dial:
-    """A dial over an assumption; its range covers the row's own and those of the `wider` rows."""
-    workload = {"serving": "decode"}.get(desk.scenario.demand.work, desk.scenario.demand.work)
-    rows = replace(desk, scenario=replace(desk.scenario, assumptions={}))
-    own = desk.assumption(name, workload=workload)
-    spread = [own, *(rows.assumption(n, workload=workload) for n in (name, *wider))]
-    quantity = replace(
-        spread[1],
-        value=own.value,
-        evidence=own.evidence,
-        low=min(q.low for q in spread),
-        high=max(q.high for q in spread),
-        rows=tuple(dict.fromkeys(row for q in spread for row in q.rows)),
-    )
-    return Dial(label=label, quantity=quantity, write=partial(_assume, name=name))
-
-
-def _assume(scenario: Scenario, value: float, name: str) -> Scenario:
-    return _off_file(replace(scenario, assumptions={**scenario.assumptions, name: value}), f"assumptions.{name}")
-
-
-def _off_file(scenario: Scenario, *keys: str) -> Scenario:
-    """What a slider wrote does not stand on the line of the file any more."""
-    left = {k: v for k, v in scenario.places.items() if k not in keys and k.rpartition(".")[0] not in keys}
-    return replace(scenario, places=left)
-
-
-def _stated(scenario: Scenario, *keys: str) -> Quantity:
-    """What the scenario states itself, with the lines on which it does."""
-    rows = tuple(scenario.places[k] for k in keys if k in scenario.places)
-    return Quantity(name=keys[0].rpartition(".")[2], value=1.0, unit="x", rows=rows, evidence=Evidence.YOURS)
-
-
-def _months(scenario: Scenario) -> Dial:
-    """The horizon, within the limits that its own type sets."""
-    least, most = get_type_hints(Scenario, include_extras=True)["months"].__metadata__
-    quantity = replace(_stated(scenario, "months"), value=scenario.months, low=least.ge, high=most.le, unit="months",
-                       note="The horizon of the decision")  # fmt: skip
-    return Dial(label="Months", quantity=quantity, write=lambda s, v: _off_file(replace(s, months=round(v)), "months"))
-
-
-SIZES = ("gpus", "tokens_out_per_month", "tokens_in_per_month", "requests_per_month", "runs_per_month",
-         "gpu_hours_per_month", "wakeups_per_month")  # fmt: skip
-"""What grows with demand, the number that people call its size first."""
-
-
-def _demand(scenario: Scenario) -> Dial:
-    """All of the demand at once, from a quarter of what is stated to four times as much."""
-    stated = [name for name in SIZES if getattr(scenario.demand, name)]
-    size = f"{_middle(getattr(scenario.demand, stated[0])):,.0f} {prose.words(stated[0])}"
-    quantity = replace(_stated(scenario, *(f"demand.{n}" for n in stated)), name="demand", low=2.0**-2, high=2.0**2,
-                       note=f"1 is what the scenario states: {size}")  # fmt: skip
-    label = f"Accelerators (× {scenario.demand.gpus:g})" if scenario.demand.gpus else "Demand (multiple)"
-    return Dial(label=label, quantity=quantity, write=_scaled)
-
-
-def _scaled(scenario: Scenario, factor: float) -> Scenario:
-    changed: dict[str, Any] = {
-        n: _times(getattr(scenario.demand, n), factor) for n in SIZES if getattr(scenario.demand, n)
-    }
-    return _off_file(replace(scenario, demand=replace(scenario.demand, **changed)), *(f"demand.{n}" for n in changed))
-
-
-def _times(number: float | Range, factor: float) -> float | Range:
-    if isinstance(number, Range):
-        return Range(value=number.value * factor, low=number.low * factor, high=number.high * factor)
-    return number * factor
-
-
-def _middle(number: float | Range) -> float:
-    return number.value if isinstance(number, Range) else number
-
-
-def _growth(scenario: Scenario) -> Iterator[Dial]:
-    """Growth where the scenario itself is not sure of it."""
-    growth = scenario.demand.growth_per_month
-    if isinstance(growth, Range):
-        stated = _stated(scenario, "demand.growth_per_month")
-        quantity = replace(stated, value=growth.value, low=growth.low, high=growth.high, unit="share",
-                           note="Growth of the demand, between the ends that the scenario states")  # fmt: skip
-        yield Dial(label="Growth a month", quantity=quantity, write=_grow)
-
-
-def _grow(scenario: Scenario, value: float) -> Scenario:
-    demand: Demand = replace(scenario.demand, growth_per_month=value)
-    return _off_file(replace(scenario, demand=demand), "demand.growth_per_month")
-
-
-def _egress(desk: Desk) -> Dial:
-    """Traffic out, from none to where the last tier of the longest price table begins."""
-    table = max((s for s in desk.facts.services if s.category == "egress" and s.edges), key=lambda s: max(s.edges))
-    stated = _stated(desk.scenario, "data.egress_tb_per_month")
-    value = _middle(desk.scenario.data.egress_tb_per_month)
-    _, gb = CONVERTED["TB/month"]
-    quantity = replace(
-        stated,
-        value=value,
-        low=0.0,
-        high=max(max(table.edges) / gb, value),
-        unit="TB/month",
-        rows=(*stated.rows, *table.rows),
-        note=f"Up to where the last tier of {table.provider}'s price table begins",
-    )
-    return Dial(label="Egress, TB a month", quantity=quantity, write=_send)
-
-
-def _send(scenario: Scenario, value: float) -> Scenario:
-    data = replace(scenario.data, egress_tb_per_month=value)
-    return _off_file(replace(scenario, data=data), "data.egress_tb_per_month")
 
 
 # --- a dial as a slider
 
 
 def slider(dial: Dial) -> widgets.Widget:
-    """A whole number, a factor (by powers of two) or a share or amount in round steps, as the dial's unit asks."""
+    """A whole number, a factor (by powers of two) or an amount in round steps, as the dial's unit asks.
+
+    The start and the ends lie on the steps: a page moves what lies between them, and says that somebody moved it.
+    """
     q = dial.quantity
     common = {
-        "value": q.value,
         "description": dial.label,
         "tooltip": dial.tooltip,
         "style": {"description_width": "13.5em"},
         "layout": widgets.Layout(width="100%"),
     }
     if q.unit == "months":
-        return widgets.IntSlider(min=q.low, max=q.high, **common)
+        return widgets.IntSlider(min=q.low, max=q.high, value=q.value, **common)
     if q.unit == "x":
-        return widgets.FloatLogSlider(
-            base=2, min=log2(q.low), max=log2(q.high), step=1 / POSITIONS, readout_format=".2f", **common
-        )
-    step = 10.0 ** floor(log10((q.high - q.low) / POSITIONS))
-    low, high = floor(q.low / step) * step, ceil(q.high / step) * step
-    form = f".{max(-round(log10(step)) - 2, 0)}%" if q.unit.startswith("share") else ",.0f"
-    return widgets.FloatSlider(min=low, max=high, step=step, readout_format=form, **common)
+        ends = {"min": log2(q.low), "max": log2(q.high), "step": 1 / POSITIONS}
+        return widgets.FloatLogSlider(base=2, value=q.value, readout_format=".2f", **ends, **common)
+    digits = -floor(log10((q.high - q.low) / POSITIONS))
+    low, value, high = (round(float(number), digits) for number in (q.low, q.value, q.high))
+    shown = f".{max(digits - 2, 0)}%" if q.unit.startswith("share") else ",.0f"
+    return widgets.FloatSlider(min=low, max=high, value=value, step=10.0**-digits, readout_format=shown, **common)
+
+
+# --- the charts
+
+DRAW = """
+async function render({ model, el }) {
+  let turn = 0, shown = [];
+  async function draw() {
+    const mine = ++turn;
+    const made = await Promise.all(model.get("specs").map(async (spec) => {
+      const box = document.createElement("div");
+      const view = await vegaEmbed(box, spec, { renderer: "svg", actions: false });
+      return { box, view };
+    }));
+    const [keep, drop] = mine === turn ? [made, shown] : [shown, made];
+    el.replaceChildren(...keep.map((m) => m.box));
+    drop.forEach((m) => m.view.finalize());
+    shown = keep;
+  }
+  el.classList.add("workbench-pictures");
+  model.on("change:specs", draw);
+  await draw();
+}
+export default { render };
+"""
+"""New pictures are drawn aside and take the place of the old ones when they are ready: nothing flickers or jumps."""
+STYLE = f"""
+.workbench-pictures {{ display: flex; flex-wrap: wrap; align-items: flex-start; gap: 0 1.5em; }}
+.workbench-pictures svg text[fill="{charts.TEXT}"] {{ fill: var(--jp-content-font-color1, {charts.TEXT}); }}
+.workbench-verdict .widget-html-content {{ font-size: var(--jp-content-font-size1, inherit); }}
+.workbench-verdict p, .workbench-verdict ul {{ line-height: 1.5; margin: 0.2em 0 0.6em; }}
+"""
+"""A live chart knows its page: what a picture must print in grey takes the page's own colour here."""
+
+
+@cache
+def _script() -> str:
+    """What draws Vega-Lite in the page, with all that it needs: nothing is asked of a network."""
+    import vl_convert
+
+    return str(vl_convert.javascript_bundle(DRAW))
+
+
+class Pictures(anywidget.AnyWidget):
+    """Charts side by side; `specs` are their Vega-Lite specifications."""
+
+    specs = traitlets.List(traitlets.Dict()).tag(sync=True)
+    _css = STYLE
+
+    @property
+    def _esm(self) -> str:
+        return _script()
 
 
 # --- the form
@@ -229,19 +124,18 @@ class Form(widgets.VBox):
         self.decision: Decision | None = None
         self.sliders = {dial.name: slider(dial) for dial in found}
         self.verdict = widgets.HTML().add_class("workbench-verdict")
-        self.charts: tuple[widgets.Widget, ...] = ()
+        self.pictures = Pictures()
         self._specs: dict[int, tuple[dict[str, Any], ...]] = {}
+        self._starts = {name: each.value for name, each in self.sliders.items()}
+        self._shown: Scenario | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._held = False
         for each in self.sliders.values():
             each.observe(self._moved, "value")
-        self._pictures = widgets.HBox(layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start"))
-        back = widgets.Button(description="Back to the scenario", layout=widgets.Layout(width="auto"))
+        back = widgets.Button(description="Back to the scenario", layout=widgets.Layout(width="max-content"))
         back.on_click(self._reset)
         columns = widgets.Layout(grid_template_columns="repeat(auto-fit, minmax(26em, 1fr))", grid_gap="0 1.5em")
-        dials = widgets.GridBox([*self.sliders.values(), back] if found else [], layout=columns)
-        super().__init__([self.verdict, dials, self._pictures])
-        self.add_class("workbench-form")
+        turned = [widgets.GridBox([*self.sliders.values()], layout=columns), back] if found else []
+        super().__init__([self.verdict, *turned, self.pictures])
 
     @property
     def scenario(self) -> Scenario:
@@ -249,31 +143,34 @@ class Form(widgets.VBox):
         found = self.start
         for dial in self.dials:
             value = self.sliders[dial.name].value
-            found = found if value == dial.quantity.value else dial.write(found, value)
+            if not isclose(value, self._starts[dial.name], rel_tol=TOUCH, abs_tol=TOUCH):
+                found = dial.write(found, value)
         return found
 
     def __repr__(self) -> str:
-        return str(prose.verdict(self.decision)) if self.decision else "The scenario has no answer as it stands."
+        """The finding in one line: all that is seen of the form where no kernel runs."""
+        return charts.finding(self.pictures.specs[0]) if self.pictures.specs else "No answer as it stands"
 
     def show(self, draws: int) -> None:
         """Decide with so many draws at most, and show the answer, or the error as text."""
+        asked = replace(self.scenario, draws=min(draws, self.start.draws))
+        if asked == self._shown:
+            return
+        self._shown = asked
         try:
-            self.decision = face.decide(replace(self.scenario, draws=min(draws, self.start.draws)))
+            self.decision = face.decide(asked)
         except WorkbenchError as error:
             self.refuse(error)
             return
-        self.verdict.value = STYLE + _heading(self.start) + _answer(self.decision)
+        self.verdict.value = _heading(self.start) + _answer(self.decision)
         frames = [frame(self.decision) for _, frame in PICTURES]
         specs = self._built(self.decision.scenario.months, frames)
-        self.charts = self.charts or tuple(map(_picture, specs))
-        for chart, spec, frame in zip(self.charts, specs, frames, strict=True):
-            chart.spec = charts.swapped(spec, frame)
-        self._pictures.children = self.charts
+        self.pictures.specs = [charts.swapped(spec, frame) for spec, frame in zip(specs, frames, strict=True)]
 
     def refuse(self, error: WorkbenchError) -> None:
         """Show why there is no answer, in place of charts."""
-        self.decision, self._pictures.children = None, ()
-        self.verdict.value = STYLE + _heading(self.start) + _refusal(error)
+        self.decision, self.pictures.specs = None, []
+        self.verdict.value = _heading(self.start) + _refusal(error)
 
     def _built(self, months: int, frames: list[Any]) -> tuple[dict[str, Any], ...]:
         """The charts of a horizon, built once: their axis ends where it does. All else is data, and swapped."""
@@ -285,7 +182,7 @@ class Form(widgets.VBox):
         """Few draws at once; all of them when the sliders have come to rest."""
         if self._timer:
             self._timer.cancel()
-        if self._held:
+        if self._shown == replace(self.scenario, draws=self.start.draws):
             return
         try:
             loop = asyncio.get_running_loop()
@@ -296,10 +193,10 @@ class Form(widgets.VBox):
         self._timer = loop.call_later(REST, self.show, self.start.draws)
 
     def _reset(self, _: Any) -> None:
-        self._held = True
         for dial in self.dials:
-            self.sliders[dial.name].value = dial.quantity.value
-        self._held = False
+            self.sliders[dial.name].unobserve(self._moved, "value")
+            self.sliders[dial.name].value = self._starts[dial.name]
+            self.sliders[dial.name].observe(self._moved, "value")
         self._moved(None)
 
 
@@ -325,16 +222,8 @@ def _check(scenario: Scenario, facts: Facts) -> None:
 
     Raises InputProblems with every mistake in it.
     """
-    table = {key: value for key, value in asdict(scenario).items() if key != "places"}
+    table = {key: value for key, value in asdict(scenario).items() if key not in scenarios.FILLED}
     scenarios.parse(table, scenario.name, known=lambda _: scenarios.names(facts))
-
-
-def _picture(spec: dict[str, Any]) -> widgets.Widget:
-    from altair import JupyterChart
-
-    JupyterChart.enable_offline()  # or it loads its scripts from a CDN
-    view: Callable[..., widgets.Widget] = JupyterChart
-    return view(None, spec=spec, embed_options=EMBED)
 
 
 # --- what it says, as HTML

@@ -1,5 +1,6 @@
 """The public functions: glue between the store, the scenario file and the decision."""
 
+import shlex
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -25,7 +26,8 @@ def load(scenario: str | Path) -> Scenario:
 
     Raises WorkbenchError with every mistake of the file, its place, and the way out.
     """
-    return scenarios.load(scenarios.find(scenario, store.folder()), lambda day: scenarios.names(facts(day)))
+    path = scenarios.find(scenario, store.folder())
+    return replace(scenarios.load(path, lambda day: scenarios.names(facts(day))), origin=str(scenario))
 
 
 def decide(scenario: Scenario, *, strict: bool = False) -> answer.Decision:
@@ -39,9 +41,8 @@ def decide(scenario: Scenario, *, strict: bool = False) -> answer.Decision:
 
 def stamp(scenario: Scenario, known: Facts, *, strict: bool = False) -> dict[str, Any]:
     """What made a result, and the command that makes it again."""
-    command = (
-        f"workbench decide {scenario.name} --as-of {scenario.as_of} --seed {scenario.seed} --draws {scenario.draws}"
-    )
+    asked = shlex.quote(scenario.origin or scenario.name)
+    command = f"workbench decide {asked} --as-of {scenario.as_of} --seed {scenario.seed} --draws {scenario.draws}"
     return {
         "version": workbench.__version__, "datasets": known.digest, "seed": scenario.seed, "draws": scenario.draws,
         "as_of": scenario.as_of.isoformat(), "command": command + (" --strict" if strict else ""),

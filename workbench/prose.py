@@ -6,24 +6,25 @@ The verdict is one text for the terminal, the command line's JSON and the report
 import re
 import shlex
 import textwrap
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench import store
 from workbench.cite import Cited, Name, Prose, html, numerals, of, plain, say
 from workbench.decision import contrast as kinds
 from workbench.decision.breakeven import Flip
 from workbench.decision.contrast import Contrast
 from workbench.decision.outcome import Outcome
-from workbench.records import Evidence, Quantity
+from workbench.records import Basis, Evidence, Quantity
 
 if TYPE_CHECKING:
     from workbench.decision.answer import Decision
 
 MILLION = 1e6
-CLAUSE = 90
+CLAUSE = 100
 """Characters of a row's note that a table holds."""
+EXPLAINED = 3
+"""Drivers whose meaning is told beneath their chart."""
 HUNDRED = 100
 MOVES = "movement of the price of "
 
@@ -31,9 +32,9 @@ MOVES = "movement of the price of "
 # --- numbers in words
 
 
-def usd(value: float) -> str:
-    """Money with three significant digits, in millions from one million on."""
-    return plain(value / MILLION, "million USD") if abs(value) >= MILLION else plain(value, "USD")
+def usd(value: float, like: float = 0.0) -> str:
+    """Money with three significant digits, in millions where it, or what it stands beside, is a million or more."""
+    return plain(value / MILLION, "million USD") if max(abs(value), abs(like)) >= MILLION else plain(value, "USD")
 
 
 def of_hundred(probability: float) -> str:
@@ -48,7 +49,7 @@ def of_hundred(probability: float) -> str:
 
 def words(name: str) -> str:
     """The name of an input as people say it."""
-    said = name.replace("_usd_", " USD ").replace("_gpu_", " GPU ").replace("_", " ")
+    said = re.sub(r"\b(usd|gpu)\b", lambda found: found.group().upper(), name.replace("_", " "))
     return "future price of " + said.removeprefix(MOVES) if said.startswith(MOVES) else said
 
 
@@ -73,6 +74,7 @@ def _months(decision: "Decision") -> Cited:
 
 
 def plan_name(outcome: Outcome) -> Name:
+    """A plan by its label."""
     return Name(kinds.label(outcome.plan))
 
 
@@ -126,13 +128,13 @@ def verdict(decision: "Decision") -> Prose:
 
 def explanation(decision: "Decision") -> Prose:
     """How far the verdict may be wrong, and what its words mean."""
-    found = kinds.contrast(decision.study)
+    found = kinds.closest(decision.study)
     doubt: Any = ""
     if found is not None and found.quantile(0.1) < 0:
         worst = -found.quantile(0.1)
         doubt = say(
-            "It is not certain: in one draw in ten the {side} costs at least {more} more than the {other}. ",
-            side=found.side, other=found.rival_side, more=compared(found, worst, usd(worst)),
+            "It is not certain: in one draw in ten the {who} costs at least {more} more than the {whom}. ",
+            who=found.who, whom=found.whom, more=compared(found, worst, usd(worst)),
         )  # fmt: skip
     return say(
         "{doubt}A draw is one way in which all uncertain prices and inputs may turn out together. One draw in ten costs"
@@ -163,18 +165,20 @@ class Figures:
 
 def figures(decision: "Decision") -> Figures:
     """The answer's cost, its difference to the other kind, how sure that is, and what more study could be worth."""
-    answer, found = decision.answer, kinds.contrast(decision.study)
+    answer, found = decision.answer, kinds.closest(decision.study)
     cost = (say("Cost over {months} months", months=_months(decision)), spent(answer, answer.mean), _range(answer))
     worth = decision.study.perfect_information
     study = ("Worth of knowing more", spent(answer, worth), "at most, if all were known before choosing")
     if found is None:
         return Figures((cost, study))
     low, high = found.quantile(0.1), found.quantile(0.9)
-    spread = say("P10 {low}, P90 {high}", low=compared(found, low, usd(low)), high=compared(found, high, usd(high)))
+    spread = say(
+        "P10 {low}, P90 {high}", low=compared(found, low, _bare(low, high)), high=compared(found, high, usd(high, low))
+    )
     sure = compared(found, found.probability, _percent(found.probability))
     return Figures((
         cost,
-        (f"Saving against the best {found.rival_side}", compared(found, found.mean, usd(found.mean)), spread),
+        (f"Saving against the {found.whom}", compared(found, found.mean, usd(found.mean)), spread),
         ("How sure", sure, "of draws in which it is the cheaper of the two"),
         study,
     ))  # fmt: skip
@@ -182,7 +186,12 @@ def figures(decision: "Decision") -> Figures:
 
 def _range(outcome: Outcome) -> Prose:
     low, high = outcome.quantile(0.1), outcome.quantile(0.9)
-    return say("P10 {low}, P90 {high}", low=spent(outcome, low), high=spent(outcome, high))
+    return say("P10 {low}, P90 {high}", low=spent(outcome, low, _bare(low, high)), high=spent(outcome, high))
+
+
+def _bare(value: float, like: float) -> str:
+    """Money without its unit, which stands with the figure beside it."""
+    return usd(value, like).removesuffix(" USD").removesuffix(" million")
 
 
 def _percent(probability: float) -> str:
@@ -227,14 +236,34 @@ def best_name(decision: "Decision", plan_id: str) -> Name:
 
 def input_words(quantity: Quantity) -> Prose:
     """An input's name, and what its row says that it means."""
-    name, note = Prose((Name(words(quantity.text)),), tag="b"), first_clause(quantity.note)
-    meaning = Prose((numerals(note, quantity.rows, quantity.evidence),), tag="small")
-    return Prose((name, " ", meaning) if note else (name,), tag="span")
+    name, note = Prose((Name(words(quantity.text)),), tag="b"), meaning(quantity)
+    said = Prose((numerals(note, quantity.rows, quantity.evidence),), tag="small")
+    return Prose((name, " ", said) if note else (name,), tag="span")
 
 
-def first_clause(note: str) -> str:
-    """The start of a row's note, up to where it goes into detail."""
-    return textwrap.shorten(re.split(r"[;:] ", note)[0], CLAUSE, placeholder=" …")
+def meaning(quantity: Quantity) -> str:
+    """What an input means: by the glossary, else the start of its row's note, up to where that goes into detail."""
+    own = GLOSSARY.get(quantity.name)
+    return own or textwrap.shorten(re.split(r"[;:] ", quantity.note)[0], CLAUSE, placeholder=" …")
+
+
+GLOSSARY = {
+    "price_drift": "how fast prices of this kind rise or fall by themselves, a month",
+    "committed_drift": "how fast committed prices of this kind rise or fall by themselves, a month",
+    "market_volatility": "how far all prices of this kind move together, for the square root of a month",
+    "offer_volatility": "how far one seller's price moves apart from the others', for the square root of a month",
+    "committed_volatility": "how far one seller's committed price moves until it is signed",
+    "prefill_throughput": "speed of this accelerator at reading prompts, as a multiple of an H100's",
+    "decode_throughput": "speed of this accelerator at writing answers, as a multiple of an H100's",
+    "batch_throughput": "speed of this accelerator at this work, as a multiple of an H100's",
+    "prefill_tokens_per_gpu_hour": "prompt tokens that one H100 reads in an hour",
+    "decode_tokens_per_gpu_hour": "answer tokens that one H100 writes in an hour",
+    "lead_time_months": "months until capacity that is ordered today arrives",
+    "setup_usd_per_gpu": "what joining the seller costs once, for each accelerator",
+    "platform_engineers": "engineers who run the platform, fewer where the seller manages it",
+    "bridge_price": "what the same accelerator costs elsewhere when it is wanted at once",
+}
+"""Inputs whose notes say how they were found rather than what they are, or that have no note of their own."""
 
 
 def spread(quantity: Quantity) -> Prose:
@@ -246,6 +275,19 @@ def spread(quantity: Quantity) -> Prose:
     return say("{low} to {high}", tag="span", low=low, high=high)
 
 
+def inputs(decision: "Decision") -> Prose:
+    """What the inputs mean that the lead over the runner-up hangs on most."""
+    known = {
+        q.text: q for o in (decision.answer, decision.rival) if o for leg in o.plan.legs for q in leg.inputs.values()
+    }
+    found = [known[name] for name, _ in decision.drivers if name in known and meaning(known[name])][:EXPLAINED]
+    parts: list[Any] = []
+    for q in found:
+        name = words(q.text)
+        parts += [Name(name[:1].upper() + name[1:]), ": ", numerals(meaning(q), q.rows, q.evidence), ". "]
+    return Prose(tuple(parts), css="note")
+
+
 # --- utilisation, a lever of its own
 
 
@@ -255,18 +297,10 @@ def lever(decision: "Decision") -> Stack:
 
 
 def _lever(decision: "Decision") -> Prose:
-    study, found = decision.study, kinds.contrast(decision.study)
-    whose, by = decision.answer, study.lever
-    before = Prose(())
-    if by is None and found is not None:
-        before = say("{answer} bills busy time only, so idle hours cost nothing there. ", answer=plan_name(whose))
-        whose, by = found.rival, replace(study, outcomes=(found.rival,)).lever
+    by = decision.study.lever
     if by is None:
-        return say(
-            "{before}The answer bills busy time only: no idle hours are paid, and utilisation is no lever.",
-            before=before,
-        )
-    saved = by.cost_at_low - by.cost_at_high
+        return say("Every option bills busy time only: no idle hours are paid, and utilisation is no lever.")
+    whose = next(o for o in decision.study.outcomes if o.plan.id == by.plan.id)
     rows = tuple(dict.fromkeys((*by.low.rows, *by.high.rows, *(r for q in by.reach for r in q.rows), *whose.rows)))
 
     def money(value: float) -> Cited:
@@ -276,10 +310,19 @@ def _lever(decision: "Decision") -> Prose:
         "{before}On {whose}, raising utilisation (the share of rented hours that have work) from {low} to {high}"
         " takes the cost from {poor} to {good}. Reaching it costs about {reach} in people and headroom, which leaves"
         " {net}. {discount}",
-        before=before, whose=plan_name(whose), low=of(by.low), high=of(by.high),
-        poor=money(by.cost_at_low), good=money(by.cost_at_high),
-        reach=money(by.cost_to_reach), net=money(saved - by.cost_to_reach), discount=_discount(whose),
+        before=_busy_only(decision, whose), whose=plan_name(whose), low=of(by.low), high=of(by.high),
+        poor=money(by.cost_at_low), good=money(by.cost_at_high), reach=money(by.cost_to_reach),
+        net=money(by.cost_at_low - by.cost_at_high - by.cost_to_reach), discount=_discount(whose),
     )  # fmt: skip
+
+
+def _busy_only(decision: "Decision", whose: Outcome) -> Prose:
+    """Why the lever is shown on another option than the answer."""
+    if whose is decision.answer:
+        return Prose(())
+    serverless = all(leg.basis is Basis.SERVERLESS for leg in decision.answer.plan.legs)
+    bills = "{answer} bills" if serverless else "A part of {answer} bills"
+    return say(bills + " busy time only, so idle hours cost nothing there. ", answer=plan_name(decision.answer))
 
 
 def _discount(outcome: Outcome) -> Prose:
@@ -335,8 +378,8 @@ def head(decision: "Decision") -> Stack:
 def stamp(decision: "Decision", scenario: str) -> Prose:
     """What made the report, and the command that makes it again."""
     path = Path(scenario)
-    shipped = path.parent == store.folder() / "scenarios"
+    shipped = path.parts[-3:-1] == ("datasets", "scenarios")
     command = "workbench report " + shlex.quote(path.stem if shipped else scenario)
     kept = {k: v for k, v in decision.stamp.items() if k != "command"}
-    made = " · ".join(f"{k} {v}" for k, v in kept.items())
+    made = " · ".join(f"{k.replace('_', ' ')} {v}" for k, v in kept.items())
     return Prose((f"{made}. To make it again: ", Prose((command,), tag="code"), "."), css="stamp")

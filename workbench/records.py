@@ -211,6 +211,7 @@ Text = Annotated[str, MinLen(1), MaxLen(200)]
 class Range:
     """A number that the user is not sure of."""
 
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 pydantic's own name, read at the door
     value: float
     low: float
     high: float
@@ -229,7 +230,7 @@ class Demand:
     gpu_hours_per_run: NotNegative | Range | None = None
     gpu_hours_per_month: NotNegative | Range | None = None
     gpus: Positive | None = None
-    growth_per_month: float | Range = 0.0
+    growth_per_month: Annotated[float, Gt(-1)] | Range = 0.0
     ramp_months: Annotated[float, Ge(0), Le(60)] = 0.0
     peak_to_mean: Annotated[float, Ge(1)] | Range = 1.0
     active_share: Annotated[float, Gt(0), Le(1)] = 1.0
@@ -305,5 +306,7 @@ class Scenario:
     incumbent: Incumbent = field(default_factory=Incumbent)
     terms: Terms = field(default_factory=Terms)
     assumptions: Mapping[str, float | Range] = field(default_factory=dict)
+    origin: str = ""
+    """How the user named it: a path, or the name of a shipped scenario (filled on load)."""
     places: Mapping[str, str] = field(default_factory=dict)
     """Dotted key -> FILE:LINE of the file that the scenario came from (filled on load)."""

@@ -18,11 +18,12 @@ from functools import cache
 from html import escape
 from importlib.resources import files
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from workbench import cite, face, store
-from workbench import scenario as scenarios
 from workbench.records import Infeasible, Scenario, WorkbenchError
+from workbench.scenario import find
 
 LONGEST = 60
 """Characters of a file's name."""
@@ -39,13 +40,13 @@ class Job:
     slug: str
 
 
-def batch(scenario_list: Sequence[str | Path], out: Path | None = None, *, quiet: bool = False) -> dict[str, Any]:
+def batch(scenarios: Sequence[str | Path], out: Path | None = None, *, quiet: bool = False) -> dict[str, Any]:
     """A report for each scenario: `{reports: [{scenario, status, files, seconds, headline}], index}`.
 
     A report that fails has status `error`, and the others are still made. `quiet` keeps stdout clean; progress is on
     stderr. Raises WorkbenchError for a scenario that does not load, before anything is written.
     """
-    jobs = _jobs(scenario_list)
+    jobs = _jobs(scenarios)
     out = (out or store.folder().parent / "reports" / "out").resolve()
     _make(out)
     reports: list[dict[str, Any]] = []
@@ -59,10 +60,10 @@ def batch(scenario_list: Sequence[str | Path], out: Path | None = None, *, quiet
     return {"reports": reports, "index": str(index)}
 
 
-def _jobs(scenario_list: Sequence[str | Path]) -> list[Job]:
-    if not scenario_list:
+def _jobs(scenarios: Sequence[str | Path]) -> list[Job]:
+    if not scenarios:
         raise WorkbenchError("report", "no scenario", "name at least one")
-    loaded = [(face.load(s), scenarios.find(s, store.folder()).resolve()) for s in scenario_list]
+    loaded = [(face.load(s), find(s, store.folder()).resolve()) for s in scenarios]
     slugs = unique(slug(found.name) for found, _ in loaded)
     return [Job(scenario=found, path=path, slug=name) for (found, path), name in zip(loaded, slugs, strict=True)]
 
@@ -155,6 +156,7 @@ def _made(job: Job, out: Path) -> tuple[list[Path], str]:
             raise Failed(_why(error), kept) from error
         html = out / f"{job.slug}.html"
         _write(html, page)
+        (out / f"{job.slug}.failed.ipynb").unlink(missing_ok=True)  # of an earlier run
         return [html, _renamed(draft, out / f"{job.slug}.ipynb")], _headline(notebook)
 
 
@@ -189,15 +191,16 @@ def execute(notebook: Path, target: Path, parameters: Mapping[str, Any]) -> Any:
 
     Raises WorkbenchError for a parameter that the notebook does not have, papermill's error where a cell fails.
     """
-    import papermill
-
-    unknown = sorted(set(parameters) - set(papermill.inspect_notebook(str(notebook))))
-    if unknown:
-        raise WorkbenchError(notebook.name, f"has no parameter {unknown[0]!r}", "use one of its annotated parameters")
     with _kernel() as manager:
-        return papermill.execute_notebook(
-            str(notebook), str(target), dict(parameters), km=manager, progress_bar=False, extra_arguments=_ISOLATED
-        )
+        import papermill  # takes as long as a kernel does to start, so the two are done at once
+
+        unknown = sorted(set(parameters) - set(papermill.inspect_notebook(str(notebook))))
+        if unknown:
+            raise WorkbenchError(
+                notebook.name, f"has no parameter {unknown[0]!r}", "use one of its annotated parameters"
+            )
+        Thread(target=_exporter, daemon=True).start()  # imported while the kernel works
+        return papermill.execute_notebook(str(notebook), str(target), dict(parameters), km=manager, progress_bar=False)
 
 
 _ISOLATED = ["--IPKernelApp.ignore_cwd=True", "--HistoryManager.enabled=False"]
@@ -206,7 +209,7 @@ _ISOLATED = ["--IPKernelApp.ignore_cwd=True", "--HistoryManager.enabled=False"]
 
 @contextmanager
 def _kernel() -> Iterator[Any]:
-    """A manager of a kernel that runs this very Python, whatever kernels the user has installed under the same name."""
+    """A running kernel of this very Python, whatever kernels the user has installed under the same name."""
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
     from jupyter_core.utils import run_sync
@@ -216,6 +219,7 @@ def _kernel() -> Iterator[Any]:
         # Sockets in a private folder instead of TCP ports: nobody else on the machine can connect, and no warning.
         local = {"transport": "ipc", "ip": str(Path(folder) / "kernel")} if os.name == "posix" else {}
         manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=own, **local)
+        run_sync(manager.start_kernel)(extra_arguments=_ISOLATED)
         try:
             yield manager
         finally:

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from workbench.records import Facts, InputProblems, Range, Scenario, WorkbenchError
+from workbench.records import Facts, InputProblems, Quantity, Range, Scenario, WorkbenchError
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -30,13 +30,39 @@ def find(scenario: str | Path, folder: Path) -> Path:
     names = shipped(folder)
     if text in names:
         return folder / "scenarios" / f"{text}.toml"
-    if "\0" not in text and Path(text).is_file():
+    if _is_file(text):
         return Path(text)
     raise WorkbenchError(text, "no such scenario", "give a path, or " + _nearest(text, names))
 
 
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # a name that is too long, or holds a NUL, is no file
+        return False
+
+
+FILLED = ("places", "origin")
+"""Fields that the loader fills."""
+
 Names = Mapping[str, Collection[str]]
-"""Kind of name -> the names that are known."""
+"""Kind of name -> the names that are known; those of assumptions lead to what values they may have."""
+
+
+class Limits(NamedTuple):
+    """What an assumption may be: as its own rows are, above 0 or not below it, and a share not above 1."""
+
+    positive: bool
+    not_negative: bool
+    share: bool
+
+    def refuse(self, number: float) -> str:
+        """The way out for a value that means nothing; empty for one that may be."""
+        if self.positive and number <= 0:
+            return "give a number above 0"
+        if self.not_negative and number < 0:
+            return "give a number of at least 0"
+        return "give a share of at most 1" if self.share and abs(number) > 1 else ""
 
 
 def load(path: Path, known: Callable[[date], Names] | None = None) -> Scenario:
@@ -84,11 +110,12 @@ def parse(
     found = list(_unknown_keys(table, Scenario, "", file)) + list(_booleans(table, "", file))
     day = table.get("as_of")
     if known is not None and isinstance(day, date):
-        found += list(_names(table, file, known(day)))
+        names_then = known(day)
+        found += [*_names(table, file, names_then), *_limits(table, file, names_then["assumptions"])]
     try:
         scenario = _adapter().validate_python(_pruned(table, Scenario))
     except ValidationError as error:
-        found += [_problem(e, file) for e in error.errors()]
+        found += [_problem(e, file) for e in error.errors() if not _other_form(e)]
     else:
         found += list(_meaning(scenario, file))
         if not found:
@@ -130,7 +157,7 @@ def _nested(kind: Any, key: str) -> Any:
 
 
 def _unknown_keys(table: Mapping[str, Any], kind: Any, prefix: str, file: _File) -> Iterator[WorkbenchError]:
-    known = [f.name for f in fields(kind) if f.name != "places"]
+    known = [f.name for f in fields(kind) if f.name not in FILLED]
     for key, value in table.items():
         if key not in known:
             yield WorkbenchError(file.at(prefix + key), "unknown key", _nearest(key, known))
@@ -153,13 +180,18 @@ def _booleans(table: Mapping[str, Any], prefix: str, file: _File) -> Iterator[Wo
 
 def _pruned(table: Mapping[str, Any], kind: Any) -> dict[str, Any]:
     """The table without unknown keys, so that the other mistakes are found in the same run."""
-    known = {f.name for f in fields(kind)} - {"places"}
+    known = {f.name for f in fields(kind)} - {*FILLED}
     pruned = {}
     for key, value in table.items():
         inner = _nested(kind, key) if key in known else None
         if key in known and (inner is None or isinstance(value, Mapping)):
             pruned[key] = _pruned(value, inner) if inner is not None else value
     return pruned
+
+
+def _other_form(error: Any) -> bool:
+    """A number may be a range as well: what is wrong with the form that was not written is no mistake."""
+    return "Range" in map(str, error["loc"]) and error["type"] in ("dataclass_type", "dataclass_exact_type")
 
 
 def _problem(error: Any, file: _File) -> WorkbenchError:
@@ -199,7 +231,7 @@ def _numbers(value: Any, key: str) -> Iterator[tuple[str, float | Range]]:
             yield from _numbers(item, f"{key}.{inner}" if key else str(inner))
     elif is_dataclass(value) and not isinstance(value, type):
         for f in fields(value):
-            if f.name != "places":
+            if f.name not in FILLED:
                 yield from _numbers(getattr(value, f.name), f"{key}.{f.name}" if key else f.name)
 
 
@@ -264,12 +296,23 @@ def _names(table: Mapping[str, Any], file: _File, known: Names) -> Iterator[Work
                 )
 
 
+def _limits(table: Mapping[str, Any], file: _File, known: Any) -> Iterator[WorkbenchError]:
+    stated = table.get("assumptions")
+    for name, value in stated.items() if isinstance(stated, Mapping) else ():
+        ends = value.values() if isinstance(value, Mapping) else [value]
+        for end in ends:
+            plain = isinstance(end, int | float) and not isinstance(end, bool) and name in known
+            if plain and (way_out := known[name].refuse(end)):
+                yield WorkbenchError(file.at(f"assumptions.{name}"), f"{name} = {end} means nothing", way_out)
+                break
+
+
 def _nearest(name: str, known: Collection[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
     return (f"did you mean {near[0]!r}? " if near else "") + f"use one of {', '.join(sorted(known))}"
 
 
-def names(facts: Facts) -> dict[str, set[str]]:
+def names(facts: Facts) -> dict[str, Collection[str]]:
     """The names that a scenario may use, by kind."""
     certified = (rows for (_, attribute), rows in facts.capabilities.items() if attribute == "certification")
     return {
@@ -279,6 +322,18 @@ def names(facts: Facts) -> dict[str, set[str]]:
         "jurisdictions": {r["jurisdiction"] for r in facts.regions.values()},
         "markets": {r["market"] for r in facts.regions.values()},
         "certifications": {value for rows in certified for value, *_ in rows},
-        "assumptions": {s.quantity.name for s in facts.assumptions},
+        "assumptions": {name: _limits_of(rows) for name, rows in _by_name(facts).items()},
         "currencies": {"USD", *facts.currencies},
     }
+
+
+def _by_name(facts: Facts) -> dict[str, list[Quantity]]:
+    found: dict[str, list[Quantity]] = {}
+    for scoped in facts.assumptions:
+        found.setdefault(scoped.quantity.name, []).append(scoped.quantity)
+    return found
+
+
+def _limits_of(rows: list[Quantity]) -> Limits:
+    least, unit = min(q.low for q in rows), rows[0].unit
+    return Limits(positive=least > 0, not_negative=least >= 0, share=unit.startswith("share"))

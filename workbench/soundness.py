@@ -29,6 +29,7 @@ class Schema(NamedTuple):
 
 
 def shape(datasets: Path, path: Path, columns: list[str]) -> Iterator[WorkbenchError]:
+    """What is wrong with a file as text: missing, not UTF-8, another header, a row that is no line."""
     place = path.relative_to(datasets).as_posix()
     if not path.is_file():
         yield WorkbenchError(place, "the file is missing", "restore it")
@@ -79,6 +80,7 @@ def _allowed(con: "DuckDBPyConnection", kind: str, value: str) -> str:
 
 
 def repeated(schema: Schema, table: str, relation: str) -> Iterator[WorkbenchError]:
+    """Rows whose key stands there already."""
     # UNIQUE treats blanks as different, so the key is grouped here, where blanks are equal.
     for names in (names for kind, names, _ in schema.rules[table] if kind == "UNIQUE"):
         key = ", ".join(f'"{n}"' for n in names)
@@ -100,7 +102,7 @@ def across(schema: Schema) -> Iterator[WorkbenchError]:
                 f"SELECT place, source FROM {table} WHERE source NOT IN (SELECT source FROM sources)"
             ).fetchall():
                 yield WorkbenchError(place, f"source {source!r} is not in sources.csv", "add a row to sources.csv")
-        if "provider" in has and table in ("prices", "services", "regions"):
+        if "provider" in has and table in ("prices", "services", "regions", "assumptions"):
             yield from _unknown(con, table, "provider", "providers")
         if "gpu" in has and table in ("prices", "assumptions"):
             yield from _unknown(con, table, "gpu", "hardware")
@@ -186,6 +188,7 @@ def _per_node(con: "DuckDBPyConnection") -> Iterator[WorkbenchError]:
 
 
 def warnings(con: "DuckDBPyConnection") -> Iterator[WorkbenchError]:
+    """What loads but looks odd."""
     facts = (
         "SELECT provider, product, sku, region, basis, gpu, gpu_count, value, place FROM prices WHERE kind = 'offer'"
     )

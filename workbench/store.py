@@ -7,7 +7,7 @@
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -109,13 +109,13 @@ def _fill(schema: Schema, datasets: Path, table: str, paths: list[Path]) -> list
         found.append(WorkbenchError(f"{table}/", "no price file", "add prices/<provider>.csv"))
     if found:
         return found
-    files = "[" + ", ".join(_quoted(str(p)) for p in paths) + "]"
     varchar = "{" + ", ".join(f"{_quoted(c)}: 'VARCHAR'" for c in columns) + "}"
-    raw = (
-        f"SELECT * EXCLUDE (filename), replace(substr(filename, {len(str(datasets)) + 2}), '\\', '/') || ':' ||"
-        f" (row_number() OVER (PARTITION BY filename) + 1) AS place FROM read_csv({files}, columns = {varchar},"
-        " auto_detect = false, header = true, filename = true, delim = ',', quote = '\"', escape = '\"', nullstr = '',"
-        " comment = '')"
+    # A running number without a partition streams in the file's order; over a partition it need not.
+    raw = " UNION ALL ".join(
+        f"SELECT *, {_quoted(path.relative_to(datasets).as_posix())} || ':' || (row_number() OVER () + 1) AS place"
+        f" FROM read_csv({_quoted(str(path))}, columns = {varchar}, auto_detect = false, header = true,"
+        " delim = ',', quote = '\"', escape = '\"', nullstr = '', comment = '')"
+        for path in paths
     )
     chosen = ", ".join(f'CAST("{c}" AS {kind}) AS "{c}"' for c, kind in columns.items())
     try:
@@ -130,54 +130,7 @@ def _fill(schema: Schema, datasets: Path, table: str, paths: list[Path]) -> list
 # --- what the datasets say at a day
 
 
-@cache
-def load(as_of: date, datasets: Path | None = None) -> Facts:
-    """All visible rows at a day as records. A row is visible when it was seen and recorded at or before the day.
-
-    Raises InputProblems for bad datasets, WorkbenchError where nothing is visible yet.
-    """
-    datasets = datasets or folder()
-    schema = _sound(datasets)
-    con = schema.con
-    newest = sorted(_visible(schema, "currencies", as_of), key=lambda r: r["seen_first"])
-    rates = {"USD": 1.0} | {str(r["currency"]): float(r["value"]) for r in newest}
-    prices = [_normal(r, rates) for r in _visible(schema, "prices", as_of) if r["kind"] == "offer"]
-    if not prices:
-        first = con.execute("SELECT min(recorded) FROM prices").fetchall()[0][0]
-        raise WorkbenchError(
-            f"as_of {as_of}", "no price had been recorded by that day", f"ask for a day from {first} on"
-        )
-    services = [_normal(r, rates) for r in _visible(schema, "services", as_of)]
-    assumptions = _things([_normal(r, rates) for r in _visible(schema, "assumptions", as_of)], ("name", *SCOPES))
-    hardware = _things([_normal(r, rates) for r in _visible(schema, "hardware", as_of)], ("gpu", "attribute"))
-    capabilities: dict[tuple[str, str], list[tuple[str, str, str]]] = defaultdict(list)
-    for r in _visible(schema, "capabilities", as_of):
-        capabilities[r["provider"], r["attribute"]].append((r["value"], r["place"], r["confidence"]))
-    return Facts(
-        as_of=as_of,
-        digest=digest(datasets),
-        prices=tuple(_price(rows) for rows in _things(prices, _PRICE_THING)),
-        services=tuple(_services(services)),
-        assumptions=tuple(
-            Scoped(_quantity(rows, str(rows[0]["name"])), {s: rows[0][s] for s in SCOPES if rows[0][s]})
-            for rows in assumptions
-        ),
-        hardware={(str(r[0]["gpu"]), str(r[0]["attribute"])): _quantity(r, str(r[0]["attribute"])) for r in hardware},
-        provider_kinds={r["provider"]: (r["kind"], r["place"]) for r in _records(con, "SELECT * FROM providers")},
-        provider_countries=dict(con.execute("SELECT provider, country FROM providers").fetchall()),
-        regions={(r["provider"], r["region"]): r for r in _records(con, "SELECT * FROM regions")},
-        capabilities={key: tuple(values) for key, values in capabilities.items()},
-        currencies=rates,
-        sources={r["source"]: Source(r["source"], r["title"], r["address"], r["kind"], r["as_of"])
-                 for r in _records(con, "SELECT * FROM sources")},
-        row_sources={
-            place: (source, as_of) for table in TABLES[1:]
-            for place, source, as_of in con.execute(f"SELECT place, source, as_of FROM {table}").fetchall()
-        },
-    )  # fmt: skip
-
-
-_PRICE_THING = (
+PRICED = (
     "provider",
     "product",
     "sku",
@@ -189,6 +142,69 @@ _PRICE_THING = (
     "term_months",
     "upfront",
 )
+SCOPED = ("name", *SCOPES)
+TIERED = ("provider", "product", "category", "plan", "region", "unit", "tier_from")
+"""What the rows of a table describe: rows that share these columns are of one thing."""
+
+
+@cache
+def load(as_of: date, datasets: Path | None = None) -> Facts:
+    """All visible rows at a day as records. A row is visible when it was seen and recorded at or before the day.
+
+    Raises InputProblems for bad datasets, WorkbenchError where nothing is visible yet.
+    """
+    datasets = datasets or folder()
+    schema = _sound(datasets)
+    rates = _rates(schema, as_of)
+    prices = [r for r in _visible(schema, "prices", as_of, rates) if r["kind"] == "offer"]
+    if not prices:
+        raise _nothing_yet(schema, as_of)
+    assumptions = _things(_visible(schema, "assumptions", as_of, rates), SCOPED)
+    hardware = _things(_visible(schema, "hardware", as_of, rates), ("gpu", "attribute"))
+    sellers, places, sources = (_records(schema.con, f"SELECT * FROM {t}") for t in ("providers", "regions", "sources"))
+    return Facts(
+        as_of=as_of,
+        digest=digest(datasets),
+        prices=tuple(map(_price, _things(prices, PRICED))),
+        services=tuple(_services(_things(_visible(schema, "services", as_of, rates), TIERED))),
+        assumptions=tuple(
+            Scoped(_quantity(g, g[0]["name"]), {s: g[0][s] for s in SCOPES if g[0][s]}) for g in assumptions
+        ),
+        hardware={(g[0]["gpu"], g[0]["attribute"]): _quantity(g, g[0]["attribute"]) for g in hardware},
+        provider_kinds={r["provider"]: (r["kind"], r["place"]) for r in sellers},
+        provider_countries={r["provider"]: r["country"] for r in sellers},
+        regions={(r["provider"], r["region"]): r for r in places},
+        capabilities=_capabilities(schema, as_of),
+        currencies=rates,
+        sources={r["source"]: Source(r["source"], r["title"], r["address"], r["kind"], r["as_of"]) for r in sources},
+        row_sources=_row_sources(schema),
+    )
+
+
+def _nothing_yet(schema: Schema, as_of: date) -> WorkbenchError:
+    ((first,),) = schema.con.execute("SELECT min(recorded) FROM prices WHERE kind = 'offer'").fetchall()
+    if first is None:
+        return WorkbenchError("prices/", "no price is on offer in the datasets", "add a row of kind offer")
+    return WorkbenchError(f"as_of {as_of}", "no price had been recorded by that day", f"ask for a day from {first} on")
+
+
+def _rates(schema: Schema, as_of: date) -> dict[str, float]:
+    """USD for one unit of each currency that has a rate."""
+    newest = sorted(_visible(schema, "currencies", as_of), key=lambda r: r["seen_first"])
+    return {"USD": 1.0} | {str(r["currency"]): float(r["value"]) for r in newest}
+
+
+def _capabilities(schema: Schema, as_of: date) -> dict[tuple[str, str], tuple[tuple[str, str, str], ...]]:
+    found: dict[tuple[str, str], list[tuple[str, str, str]]] = defaultdict(list)
+    for r in _visible(schema, "capabilities", as_of):
+        if not r["gone"]:
+            found[r["provider"], r["attribute"]].append((r["value"], r["place"], r["confidence"]))
+    return {key: tuple(rows) for key, rows in found.items()}
+
+
+def _row_sources(schema: Schema) -> dict[str, tuple[str, str]]:
+    tables = " UNION ALL ".join(f"SELECT place, source, as_of FROM {table}" for table in TABLES[1:])
+    return {place: (source, day) for place, source, day in schema.con.execute(tables).fetchall()}
 
 
 def _normal(row: dict[str, Any], rates: dict[str, float]) -> dict[str, Any]:
@@ -201,39 +217,47 @@ def _normal(row: dict[str, Any], rates: dict[str, float]) -> dict[str, Any]:
     return {**row, **scaled, "unit": text}
 
 
-def _records(con: duckdb.DuckDBPyConnection, query: str, parameters: Iterable[Any] = ()) -> list[dict[str, Any]]:
-    result = con.execute(query, list(parameters))
+def _records(
+    con: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    result = con.execute(query, parameters or {})
     names = [d[0] for d in result.description or ()]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def _visible(schema: Schema, table: str, as_of: date) -> list[dict[str, Any]]:
-    """Rows of a table that count at a day: seen, recorded, in force, not withdrawn, not superseded by a visible row."""
+def _visible(schema: Schema, table: str, as_of: date, rates: dict[str, float] | None = None) -> list[dict[str, Any]]:
+    """Rows of a table at a day: seen, recorded, in force, not superseded by a visible row; `gone` says withdrawn.
+
+    With `rates`, in the units that formulas take.
+    """
     columns = schema.columns[table]
     valid = " AND (valid_from IS NULL OR valid_from <= $day)" if "valid_from" in columns else ""
     seen = f"SELECT * FROM {table} WHERE least(last_day_of(as_of), recorded) <= $day AND recorded <= $day{valid}"
     if "supersedes" in columns:
         corrected = "SELECT supersedes FROM seen WHERE supersedes IS NOT NULL"
         seen = f"WITH seen AS ({seen}) SELECT * FROM seen WHERE place NOT IN ({corrected})"
-    if "withdrawn" in columns:
-        seen += " AND (withdrawn IS NULL OR withdrawn > $day)"
-    result = schema.con.execute(
-        f"SELECT *, first_day(as_of) AS seen_first FROM ({seen}) ORDER BY place", {"day": as_of}
-    )
-    names = [d[0] for d in result.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+    gone = "coalesce(withdrawn <= $day, false)" if "withdrawn" in columns else "false"
+    query = f"SELECT *, first_day(as_of) AS seen_first, {gone} AS gone FROM ({seen}) ORDER BY place"
+    rows = _records(schema.con, query, {"day": as_of})
+    return rows if rates is None else [_normal(r, rates) for r in rows]
 
 
 def _things(rows: list[dict[str, Any]], key: tuple[str, ...]) -> list[list[dict[str, Any]]]:
-    """Rows grouped by what they describe, the one to use first: best evidence, then newest, then last added."""
+    """Rows grouped by what they describe, the one to use first: best evidence, then newest, then last added.
+
+    A withdrawn row ends the thing: only what was seen after it counts.
+    """
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         groups[tuple(row[k] for k in key)].append(row)
-    for group in groups.values():
-        group.sort(
-            key=lambda r: (-Evidence(r["evidence"]).rank, r["seen_first"], r["recorded"], _line(r)), reverse=True
-        )
-    return list(groups.values())
+    return [kept for group in groups.values() if (kept := _in_force(group))]
+
+
+def _in_force(group: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    ended = max((r["seen_first"] for r in group if r["gone"]), default=None)
+    kept = [r for r in group if not r["gone"] and (ended is None or r["seen_first"] > ended)]
+    return sorted(kept, key=lambda r: (Evidence(r["evidence"]).rank, -r["seen_first"].toordinal(),
+                                       -r["recorded"].toordinal(), -_line(r)))  # fmt: skip
 
 
 def _line(row: dict[str, Any]) -> int:
@@ -273,10 +297,10 @@ def _price(group: list[dict[str, Any]]) -> Price:
     )  # fmt: skip
 
 
-def _services(rows: list[dict[str, Any]]) -> Iterator[Service]:
+def _services(groups: list[list[dict[str, Any]]]) -> Iterator[Service]:
     """One record for each tier table: of each tier the best row, tiers in rising order."""
     tables: dict[tuple[Any, ...], list[list[dict[str, Any]]]] = defaultdict(list)
-    for group in _things(rows, ("provider", "product", "category", "plan", "region", "unit", "tier_from")):
+    for group in groups:
         head = group[0]
         tables[head["provider"], head["product"], head["category"], head["plan"], head["region"], head["unit"]].append(
             group

@@ -27,7 +27,7 @@ FEW = 4
 class Column(NamedTuple):
     """A column's header, and its width on the page; numbers stand to the right."""
 
-    label: str
+    label: Any
     width: str
     right: bool = False
 
@@ -51,7 +51,7 @@ def _table(name: str, page: Page, columns: Sequence[Column], rows: Iterable[Sequ
     table = (
         great_tables.GT(frame, id=f"table-{name}")
         .fmt(str, columns=keys)  # the cells are HTML already, each piece of them escaped
-        .cols_label(dict(zip(keys, (c.label for c in columns), strict=True)))
+        .cols_label(dict(zip(keys, (great_tables.html(cite.html(c.label)) for c in columns), strict=True)))
         .cols_width(dict(zip(keys, (c.width for c in columns), strict=True)))
         .cols_align("right", [k for k, c in zip(keys, columns, strict=True) if c.right])
         .cols_align("left", [k for k, c in zip(keys, columns, strict=True) if not c.right])
@@ -65,8 +65,9 @@ def _table(name: str, page: Page, columns: Sequence[Column], rows: Iterable[Sequ
 def _css(name: str) -> str:
     """What makes a table take the colours of the page that it is on, light or dark."""
     table = f"#table-{name}"
-    return f"""{table} * {{ color: inherit; font-size: inherit; font-family: inherit; border-color: #8884; }}
-{table} .gt_table {{ color: inherit; font-size: 0.85rem; border-top: 0; border-bottom: 0; table-layout: fixed; }}
+    return f"""{table} [class*="gt_"] {{ color: inherit; font-size: inherit; border-color: #8884; }}
+{table} table {{ font-family: inherit; }}
+{table} .gt_table {{ font-size: 0.85rem; border-top: 0; border-bottom: 0; table-layout: fixed; }}
 {table} .gt_heading {{ text-align: left; border: 0; padding: 0; }}
 {table} .gt_title {{ font-size: 1.1em; font-weight: 600; padding: 0 0 2px; }}
 {table} .gt_subtitle {{ padding: 0 0 4px; }}
@@ -123,9 +124,8 @@ def _excluded_count(decision: "Decision", excluded: Sequence[Option] | None = No
 
 def economics(decision: "Decision") -> "great_tables.GT":
     """The answer beside the best of the other kind: unit costs, present value, cash."""
-    found = kinds.contrast(decision.study)
-    rival = found.rival if found else decision.rival
-    plans = [decision.answer, *([rival] if rival else [])]
+    found = kinds.closest(decision.study)
+    plans = [decision.answer, *([found.rival] if found else [])]
     lines: list[tuple[Any, list[Any]]] = [
         (f"Cost per {unit.removeprefix('USD/')}", [prose.spent(o, o.units[unit], plain(o.units[unit], "USD"))
                                                    for o in plans])
@@ -141,7 +141,7 @@ def economics(decision: "Decision") -> "great_tables.GT":
     lines.append(("Largest payment in one month", [_peak(o) for o in plans]))
     lines.append(("Still owed after the horizon", [prose.spent(o, o.liability_after) for o in plans]))
     width = f"{60 / len(plans):.0f}%"
-    columns = [Column("", "40%"), *(Column(kinds.label(o.plan), width, right=True) for o in plans)]
+    columns = [Column("", "40%"), *(Column(prose.plan_name(o), width, right=True) for o in plans)]
     page = Page("What it costs by the unit, and in cash")
     return _table("economics", page, columns, [[label, *figures] for label, figures in lines])
 
@@ -149,7 +149,7 @@ def economics(decision: "Decision") -> "great_tables.GT":
 def _peak(o: Outcome) -> Prose:
     month = int(o.cash.argmax())
     return say(
-        "{most}, month {month}",
+        "{most}, month\u00a0{month}",
         most=prose.spent(o, float(o.cash[month])),
         month=prose.spent(o, month + 1, str(month + 1)),
     )
@@ -167,7 +167,7 @@ def flips(decision: "Decision") -> "great_tables.GT":
     ]  # fmt: skip
     rest = tuple(r for f in found[FEW:] for r in f.quantity.rows)
     more = Cited(len(found) - FEW, "", rest, Evidence.MEASURED)
-    note = say("{more} more inputs flip it, each nearer to an end of its range.", more=more) if rest else ""
+    note = say("Others that flip it, nearer to an end of their range: {more}.", more=more) if rest else ""
     columns = [Column("If this changes", "42%"), Column("from", "13%", right=True), Column("to", "13%", right=True),
                Column("its range", "12%", right=True), Column("then the cheapest is", "20%")]  # fmt: skip
     nothing = ["No single input flips the answer within its range.", "", "", "", ""]
@@ -182,7 +182,7 @@ def excluded(decision: "Decision") -> "great_tables.GT":
     ranked = _groups(decision)
     rows = [_reason(decision, group) for group in ranked[:FEW]]
     rest = [option for group in ranked[FEW:] for *_, option in group]
-    note = say("{more} more offers are excluded for other reasons; workbench decide --json lists each.",
+    note = say("Excluded for other reasons: {more}; workbench decide --json lists each.",
                more=_excluded_count(decision, rest)) if rest else ""  # fmt: skip
     columns = [Column("Why not, for example", "86%"), Column("offers", "14%", right=True)]
     return _table(
@@ -220,7 +220,7 @@ def _reason(decision: "Decision", group: list[tuple[str, str, Option]]) -> list[
 
 
 def weak(decision: "Decision") -> "great_tables.GT":
-    """The answer's and its rival's stale prices, the widest estimates that matter, and sources that disagree."""
+    """Old prices, estimates that matter and do not stand among the flips already, and sources that disagree."""
     rows = [*_stale(decision), *_estimates(decision), *_contradictions(decision)]
     columns = [Column("Weak point", "56%"), Column("value", "22%", right=True), Column("range", "22%", right=True)]
     page = Page("Where this is weak", text=prose.evidence(decision))
@@ -229,7 +229,7 @@ def weak(decision: "Decision") -> "great_tables.GT":
 
 def compared(decision: "Decision") -> list[Outcome]:
     """The outcomes that the page speaks of: the answer, the best of the other kind, the runner-up."""
-    found = kinds.contrast(decision.study)
+    found = kinds.closest(decision.study)
     rivals = [o for o in (found.rival if found else None, decision.rival) if o is not None]
     return list({id(o): o for o in (decision.answer, *rivals)}.values())
 
@@ -258,7 +258,8 @@ def _estimates(decision: "Decision") -> list[list[Any]]:
     found = [
         inputs[name] for name, _ in decision.drivers if name in inputs and inputs[name].evidence is Evidence.ESTIMATED
     ]
-    return [[prose.input_words(q), of(q), prose.spread(q)] for q in found[:FEW]]
+    shown = {f.quantity.text for f in prose.nearest_flips(decision)[:FEW]}
+    return [[prose.input_words(q), of(q), prose.spread(q)] for q in found if q.text not in shown][:2]
 
 
 def _contradictions(decision: "Decision") -> list[list[Any]]:

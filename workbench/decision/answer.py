@@ -11,7 +11,7 @@ from workbench.decision import breakeven
 from workbench.decision.contrast import contrast
 from workbench.decision.draws import MARKET, PRICES, Key, key, shock_key
 from workbench.decision.offers import Option
-from workbench.decision.outcome import Outcome
+from workbench.decision.outcome import P10, P50, P90, Outcome
 from workbench.decision.sensitivity import first_order
 from workbench.decision.study import Study, study
 from workbench.records import Facts, Scenario
@@ -114,7 +114,7 @@ def _contrast(study: Study) -> dict[str, Any] | None:
     found = contrast(study)
     if found is None:
         return None
-    low, middle, high = (found.quantile(share) for share in (0.1, 0.5, 0.9))
+    low, middle, high = (found.quantile(share) for share in (P10, P50, P90))
     return {"kind": found.side, "other_kind": found.rival_side, "other": found.rival.plan.id,
             "probability": found.probability,
             "saving": {"p10": low, "p50": middle, "p90": high, "mean": found.mean, "share": found.share}}  # fmt: skip

@@ -81,7 +81,7 @@ def _work(desk: Desk, price: Price) -> Iterator[Quantity]:
     if demand.gpus and demand.gpu_hours_per_month is None and demand.runs_per_month is None:
         hours = desk.assumption("hours_per_month").value * demand.active_share
         yield desk.yours("gpu_hours_per_month", demand.gpus, "GPU-hour/month", "demand.gpus", hours)
-    yield constant("work_share", 1.0, "share")
+    yield constant("taken_share", 0.0, "share")
     yield from (_serving if demand.work == "serving" else _batch)(desk, price)
     secret = desk.scenario.constraints.confidential_computing
     yield desk.assumption("confidential_overhead") if secret else constant("confidential_overhead", 0.0, "share")

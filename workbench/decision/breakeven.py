@@ -33,11 +33,14 @@ def flips(study: Study) -> list[Flip]:
     """The answer's own unit price at which the runner-up ties, then each input that flips the answer in its range."""
     if study.rival is None:
         return []
-    return [_price_flip(study, study.answer, study.rival), *_input_flips(study)]
+    return [*_price_flip(study, study.answer, study.rival), *_input_flips(study)]
 
 
-def _price_flip(study: Study, answer: Outcome, rival: Outcome) -> Flip:
-    """Scales the answer's own quote, in its range and all, until its mean meets the runner-up's."""
+def _price_flip(study: Study, answer: Outcome, rival: Outcome) -> Iterator[Flip]:
+    """Scales the answer's own quote, in its range and all, until its mean meets the runner-up's.
+
+    Nothing where the workload buys no hour, so that no price could.
+    """
     leg = max(range(len(answer.plan.legs)), key=lambda i: _spend(answer.plan, i, study))
     option = answer.plan.legs[leg]
     quote = option.inputs["committed_list_price" if option.term_months else "list_price"]
@@ -49,8 +52,10 @@ def _price_flip(study: Study, answer: Outcome, rival: Outcome) -> Flip:
     high = 2.0
     while excess(high) < 0 and high < 2.0**STEPS:
         high *= 2
+    if excess(high) < 0:
+        return
     to = quote.value * _root(excess, 1.0, high)
-    return Flip(input=f"list_price of {option.id}", quantity=quote, start=quote.value, to=to, new_best=rival.plan.id,
+    yield Flip(input=f"list_price of {option.id}", quantity=quote, start=quote.value, to=to, new_best=rival.plan.id,
                 outside_range=not quote.low <= to <= quote.high)  # fmt: skip
 
 

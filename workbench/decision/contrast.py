@@ -89,9 +89,10 @@ def contrast(study: Study) -> Contrast | None:
 
 def closest(study: Study) -> Contrast | None:
     """The contrast, or the answer against the runner-up where all options are of one kind; None with one option."""
-    own = side(study.answer.plan, study.facts)
-    alike = study.rival and Contrast(answer=study.answer, rival=study.rival, side=own, rival_side=own)
-    return contrast(study) or alike
+    found, own = contrast(study), side(study.answer.plan, study.facts)
+    if found is not None or study.rival is None:
+        return found
+    return Contrast(answer=study.answer, rival=study.rival, side=own, rival_side=own)
 
 
 def shortlist(study: Study, size: int) -> list[Outcome]:

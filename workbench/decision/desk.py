@@ -152,7 +152,7 @@ def tiers(service: Service, name: str) -> Iterator[Quantity]:
     flat = service.unit == "USD/month"
     single = rate(service, f"{name}_rates")
     if flat:
-        yield replace(single, value=np.zeros((1, 1)), low=None, high=None)
+        yield replace(single, value=np.zeros((1, 1)), low=None, high=None, unit="share")
     elif len(service.rates) == 1 and single.uncertain:
         yield single
     else:

@@ -6,7 +6,7 @@ seed and on what it stands for alone: adding an offer or moving a slider leaves 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from hashlib import blake2b
 from statistics import NormalDist
 from typing import Any
@@ -20,6 +20,7 @@ from workbench.records import Quantity
 Array = NDArray[np.float64]
 Key = tuple[str, ...]
 MARKET: Key = ("market price",)
+STREAM_BYTES = 8
 PRICES = ("list_price", "committed_list_price")
 """Inputs that are quotes: what they may turn out to be differs from how they move after that."""
 
@@ -89,12 +90,12 @@ def central(options: Iterable[Option]) -> Draws:
 
 
 def _strata(k: Key, size: int, seed: int) -> tuple[NDArray[np.int64], np.random.Generator]:
-    stream = int.from_bytes(blake2b("\0".join(k).encode(), digest_size=8).digest(), "big")
+    stream = int.from_bytes(blake2b("\0".join(k).encode(), digest_size=STREAM_BYTES).digest(), "big")
     generator = np.random.default_rng([seed, stream])
     return generator.permutation(size), generator
 
 
-@lru_cache(maxsize=8)
+@cache
 def _normal_quantiles(size: int) -> Array:
     """The standard normal at the middle of each stratum."""
     normal = NormalDist()

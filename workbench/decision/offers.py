@@ -3,7 +3,7 @@
 An option is an offer with a basis and a commitment.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -50,7 +50,15 @@ def options(facts: Facts, scenario: Scenario, *, strict: bool = False) -> list[O
     """Every offer as an option, the infeasible ones with their reasons and no inputs, in a stable order."""
     desk = Desk(facts, scenario, strict)
     found = [_option(desk, prices) for prices in _choices([*facts.prices, *_managed(desk)])]
-    return sorted(found, key=lambda o: (o.id, str(o.price.key)))
+    return sorted(_told_apart(found), key=lambda o: o.id)
+
+
+def _told_apart(found: list[Option]) -> list[Option]:
+    """Offers of one name get what differs into theirs: the accelerator, its memory, how a commitment is paid."""
+    for more in (lambda p: p.gpu, lambda p: f"{p.gpu_memory_gb or 0:g} GB", lambda p: f"{p.upfront} upfront"):
+        times = Counter(o.id for o in found)
+        found = [replace(o, offer=f"{o.offer}, {more(o.price)}") if times[o.id] > 1 else o for o in found]
+    return found
 
 
 def _choices(prices: Iterable[Price]) -> list[list[Price]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from math import ceil, floor
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench import formula
 from workbench.decision.desk import Desk, constant
-from workbench.decision.draws import MARKET, Array, Draws, Key, key, shock_key
+from workbench.decision.draws import MARKET, PRICES, Array, Draws, Key, key, shock_key
 from workbench.decision.offers import Option
 from workbench.models import cost, goodput
 from workbench.records import Evidence, Quantity, Scenario
@@ -24,6 +24,9 @@ COUNTED = {"tokens": ("tokens_in_per_month", "tokens_out_per_month"), "requests"
 FAILURES = ("gpu_hours_between_failures", "restart_h", "checkpoint_h", "interruptions_per_hour")
 RATES = {"egress_rates", "support_rates"}
 MILLION = 1e6
+P10 = 0.1
+P50 = 0.5
+P90 = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,13 +83,13 @@ class Outcome:
     @cached_property
     def monthly_band(self) -> tuple[Array, Array]:
         """P10 and P90 by month."""
-        low, high = np.quantile(self.by_month, (0.1, 0.9), axis=0)
+        low, high = np.quantile(self.by_month, (P10, P90), axis=0)
         return low, high
 
     @cached_property
     def quantiles(self) -> tuple[float, float, float]:
         """P10, P50, P90 of the total."""
-        low, middle, high = np.quantile(self.total, (0.1, 0.5, 0.9))
+        low, middle, high = np.quantile(self.total, (P10, P50, P90))
         return float(low), float(middle), float(high)
 
     def quantile(self, share: float) -> float:
@@ -112,8 +115,9 @@ class Outcome:
 # --- binding an option to draws
 
 
-@lru_cache(maxsize=64)
+@cache
 def axis(months: int) -> Array:
+    """The months of the horizon, counted from 0."""
     return np.arange(float(months))
 
 
@@ -234,10 +238,6 @@ def split(base: Option, burst: Option, desk: Desk) -> tuple[Option, Option]:
     """Base load at one provider, burst at another: each leg with its share of the work and of the people."""
     share = desk.assumption("base_share")
     flat = desk.assumption("base_utilisation", "utilisation")
-    # The burst's share is what the base leaves: the same draw, so it is bound as a quantity of its own rows.
-    rest = replace(
-        share, name="work_share", value=1 - share.value, low=1 - share.high, high=1 - share.low, label="burst share"
-    )
     home = desk.scenario.incumbent.provider
     joined = float(len({base.provider, burst.provider, home} - {"none"}) - 1)
     extra = constant("extra_providers", joined, "provider")
@@ -246,7 +246,7 @@ def split(base: Option, burst: Option, desk: Desk) -> tuple[Option, Option]:
     return (
         replace(base, inputs={**base.inputs, "work_share": replace(share, name="work_share"), "utilisation": flat,
                               "peak_floor": constant("peak_floor", 1.0, "x"), "extra_providers": extra}),
-        replace(burst, inputs={**burst.inputs, "work_share": rest, **alone}),
+        replace(burst, inputs={**burst.inputs, "taken_share": replace(share, name="taken_share"), **alone}),
     )  # fmt: skip
 
 
@@ -326,6 +326,6 @@ def _cited(leg: Option) -> dict[str, list[Quantity]]:
         names = formula.leaves(cost, (part,), bound)
         names += FAILURES if "goodput_loss" in names else ()
         found[part] = sorted(
-            (q for n in names if (q := leg.inputs.get(n)) and q.rows), key=lambda q: "price" not in q.name
+            (q for n in names if (q := leg.inputs.get(n)) and q.rows), key=lambda q: q.name not in PRICES
         )
     return found

@@ -82,7 +82,8 @@ def study(facts: Facts, scenario: Scenario, *, strict: bool = False) -> Study:
 
 
 def _shares(plan: Plan) -> list[float]:
-    return [float(leg.inputs["work_share"].value) for leg in plan.legs]
+    base = float(plan.head.inputs["work_share"].value)
+    return [base, 1 - base]
 
 
 def _plans(desk: Desk, usable: list[Option]) -> list[Plan]:

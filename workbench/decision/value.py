@@ -10,6 +10,8 @@ from workbench.records import WorkbenchError
 
 def _table(where: str, costs: Any, probabilities: Any) -> tuple[Any, Any]:
     costs = np.atleast_2d(numbers(where, costs=costs, low=-np.inf)[0])
+    if costs.ndim > 2:
+        raise WorkbenchError(where, f"costs have {costs.ndim} axes", "give (options, states or draws)")
     if probabilities is None:
         return costs, np.full(costs.shape[1], 1 / costs.shape[1])
     weights = np.atleast_1d(numbers(where, probabilities=probabilities)[0])

@@ -1,8 +1,8 @@
 """What one option costs, month by month.
 
-Formulas only: each is named for what it returns, and its arguments are the names of dataset rows or of other formulas.
-Arrays have the axes (month, draw); an input keeps its natural shape: (), (draw,) or (month, 1). An option that has no
-commitment, no bridge, no egress binds those names to 0, so one set of formulas serves every basis.
+Formulas only: named for what they return, their arguments are the names of dataset rows or of other formulas. Arrays
+have the axes (month, draw); an input keeps its natural shape: (), (draw,) or (month, 1). What an option does not have
+(a commitment, a bridge) it binds to 0, so one set of formulas serves every basis.
 """
 
 from typing import Any
@@ -36,6 +36,11 @@ def _total(*parts: Any) -> Any:
 
 
 # --- useful work
+
+
+def work_share(taken_share: Share) -> Share:
+    """The share of the work that is done here, where another provider takes the rest."""
+    return 1 - taken_share
 
 
 def demand_level(growth_per_month: Share, month: MonthCount, ramp_months: MonthCount, work_share: Share) -> Ratio:
@@ -142,8 +147,8 @@ def price_factor(
     month: MonthCount, age_months: MonthCount, price_drift: SharePerMonth, market_volatility: Share,
     offer_volatility: Share, market_shock: Ratio, offer_shock: Ratio,
 ) -> Ratio:  # fmt: skip
-    """How far a price has moved since it was seen: one process for its age and for the horizon. Shocks are standard
-    normals, one for the market and one for the offer; volatilities are for the square root of a month."""
+    """How far a price has moved since it was seen: one process for age and horizon, shocks of market and offer (standard
+    normals) with volatilities for the square root of a month."""
     time = age_months + month
     return np.exp(
         price_drift * time + (market_volatility * market_shock + offer_volatility * offer_shock) * np.sqrt(time)
@@ -154,8 +159,7 @@ def committed_price_factor(
     term_start: MonthCount, committed_age_months: MonthCount, committed_drift: SharePerMonth, market_volatility:
     Share, committed_volatility: Share, market_shock: Ratio, committed_shock: Ratio,
 ) -> Ratio:  # fmt: skip
-    """The same process, read once at the start of each term: a signed price does not drift. `term_start` is the month
-    in which the running term began."""
+    """The same process, read at `term_start`, the month in which the running term began: a signed price stays."""
     time = committed_age_months + term_start
     return np.exp(
         committed_drift * time
@@ -359,8 +363,8 @@ def debugging_cost(fleet_gpus: Gpus, debugging_usd_per_gpu_month: UsdPerGpuMonth
 def monthly_cost(
     commitment_cost: UsdPerMonth, usage_cost: UsdPerMonth, bridge_cost: UsdPerMonth, failure_cost: UsdPerMonth,
     waiting_cost: UsdPerMonth, egress_cost: UsdPerMonth, storage_cost: UsdPerMonth, transfer_cost: UsdPerMonth,
-    control_plane_cost: UsdPerMonth, observability_cost: UsdPerMonth, support_cost: UsdPerMonth, people_cost:
-    UsdPerMonth, setup_cost: UsdPerMonth, debugging_cost: UsdPerMonth,
+    control_plane_cost: UsdPerMonth, observability_cost: UsdPerMonth, support_cost: UsdPerMonth,
+    people_cost: UsdPerMonth, setup_cost: UsdPerMonth, debugging_cost: UsdPerMonth,
 ) -> UsdPerMonth:  # fmt: skip
     """The month's accrual: the sum of its parts."""
     return _total(
@@ -373,8 +377,7 @@ def monthly_cost(
 
 
 def cash_commitment(commitment_cost: UsdPerMonth, upfront_share: Share, term_starts: Ratio) -> UsdPerMonth:
-    """The commitment as it is paid: the upfront share of a term at its start. Costs are (draw, month) here;
-    `term_starts` is (month, month), 1 where the column is the month in which the row's term starts."""
+    """The commitment as paid, (draw, month): `term_starts` is 1 where the column's month starts the row's term."""
     return commitment_cost * (1 - upfront_share) + (commitment_cost @ term_starts) * upfront_share
 
 
@@ -384,8 +387,8 @@ def cash_setup(setup_cost: UsdPerMonth, setup_months: Ratio) -> UsdPerMonth:
 
 
 def cash_cost(
-    monthly_cost: UsdPerMonth, commitment_cost: UsdPerMonth, setup_cost: UsdPerMonth, cash_commitment:
-    UsdPerMonth, cash_setup: UsdPerMonth,
+    monthly_cost: UsdPerMonth, commitment_cost: UsdPerMonth, setup_cost: UsdPerMonth, cash_setup: UsdPerMonth,
+    cash_commitment: UsdPerMonth,
 ) -> UsdPerMonth:  # fmt: skip
     """The month's payments."""
     return monthly_cost + (cash_commitment - commitment_cost) + (cash_setup - setup_cost)

@@ -12,15 +12,13 @@ import numpy as np
 from workbench.checks import numbers
 from workbench.records import WorkbenchError
 
-# fmt: off
 from workbench.units import (  # isort: skip
     Engineers, EngineersPerProvider, Gb, GbPerGpu, GbPerMonth, GpuHoursPerMonth, GpuHoursPerRequest, GpuHoursPerRun,
     Gpus, GpusPerInstance, Hours, HoursPerMonth, Instances, MonthCount, Months, PerMonth, Providers, Ratio,
     RequestsPerMonth, RunsPerMonth, Share, SharePerMonth, TokensPerGpuHour, TokensPerMonth, Usd,
     UsdPerEngineerMonth, UsdPerGb, UsdPerGbHour, UsdPerGbMonth, UsdPerGpu, UsdPerGpuHour, UsdPerGpuMonth,
     UsdPerHour, UsdPerMonth, UsdPerVcpuHour, VcpusPerGpu,
-)
-# fmt: on
+)  # fmt: skip
 
 
 def _total(*parts: Any) -> Any:
@@ -147,8 +145,8 @@ def price_factor(
     month: MonthCount, age_months: MonthCount, price_drift: SharePerMonth, market_volatility: Share,
     offer_volatility: Share, market_shock: Ratio, offer_shock: Ratio,
 ) -> Ratio:  # fmt: skip
-    """How far a price has moved since it was seen: one process for age and horizon, shocks of market and offer (standard
-    normals) with volatilities for the square root of a month."""
+    """How far a price has moved since it was seen: one process for age and horizon. Shocks are standard normals, of the
+    market and of the offer; volatilities are for the square root of a month."""
     time = age_months + month
     return np.exp(
         price_drift * time + (market_volatility * market_shock + offer_volatility * offer_shock) * np.sqrt(time)

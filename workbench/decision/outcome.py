@@ -53,7 +53,7 @@ class Plan:
 class Outcome:
     """What a plan costs over the horizon, in USD; `by_month` is (draw, month), `total` one figure a draw.
 
-    `parts`, `cash`, `work` and what follows from them are at the median inputs.
+    `cash` and `net_present_value` are means over the draws; `parts` and `work` are at the median inputs.
     """
 
     plan: Plan
@@ -256,9 +256,21 @@ def split(base: Option, burst: Option, desk: Desk) -> tuple[Option, Option]:
 def outcome(
     plan: Plan, draws: Draws, middle: Draws, scenario: Scenario, known: Mapping[str, Any] | None = None
 ) -> Outcome:
-    """A plan over all draws, with its accounts at the median inputs."""
-    by_month = monthly(plan, draws, scenario.months, known)
-    return Outcome(plan=plan, by_month=by_month, **_accounts(plan, middle, scenario))
+    """A plan over all draws: its cost by month, its payments on average, its accounts at the median inputs."""
+    months = scenario.months
+    total: Any = 0.0
+    cash, present = np.zeros(months), 0.0
+    for leg, committed in zip(plan.legs, plan.committed_gpus, strict=True):
+        values = evaluate(leg, draws, months, committed, known=known)
+        total = total + values["monthly_cost"]
+        paid = _cash(leg, values, months)
+        rate = _draws_mean(values["discount_rate"])
+        cash = cash + paid
+        present += float(cost.discounted_cost(paid, rate, axis(months), values["months_per_year"]).sum())
+    by_month = np.broadcast_to(total, (months, draws.size)).T
+    return Outcome(
+        plan=plan, by_month=by_month, cash=cash, net_present_value=present, **_accounts(plan, middle, scenario)
+    )
 
 
 def _accounts(plan: Plan, middle: Draws, scenario: Scenario) -> dict[str, Any]:
@@ -266,7 +278,7 @@ def _accounts(plan: Plan, middle: Draws, scenario: Scenario) -> dict[str, Any]:
     parts, evidence = dict.fromkeys(PARTS, 0.0), dict.fromkeys(PARTS, Evidence.MEASURED)
     weights: dict[str, float] = {}
     work = dict.fromkeys((*HOURS, *COUNTED), 0.0)
-    cash, liability, present = np.zeros(months), 0.0, 0.0
+    liability = 0.0
     for leg, committed in zip(plan.legs, plan.committed_gpus, strict=True):
         values = formula.evaluate(cost, evaluate(leg, middle, months, committed), HOURS)
         for part, cited in _cited(leg).items():
@@ -278,13 +290,14 @@ def _accounts(plan: Plan, middle: Draws, scenario: Scenario) -> dict[str, Any]:
                 weights[row] = max(weights.get(row, 0.0), abs(money) * (1 - rank / MILLION))
         for name, amount in _work(values, months).items():
             work[name] += amount
-        paid = _cash(leg, values, months)
-        cash, liability = cash + paid, liability + _liability(leg, values, committed, months)
-        present += _over_months(
-            cost.discounted_cost(paid, values["discount_rate"], axis(months), values["months_per_year"]), months
-        )
+        liability += _liability(leg, values, committed, months)
     return {"parts": parts, "part_evidence": evidence, "rows": tuple(sorted(weights, key=lambda r: -weights[r])),
-            "cash": cash, "liability_after": liability, "work": work, "net_present_value": present}  # fmt: skip
+            "liability_after": liability, "work": work}  # fmt: skip
+
+
+def _draws_mean(value: Any) -> float:
+    """The mean over draws of an input without months."""
+    return float(np.mean(value))
 
 
 def _over_months(value: Any, months: int) -> float:
@@ -300,11 +313,13 @@ def _work(values: Mapping[str, Any], months: int) -> dict[str, float]:
 
 
 def _cash(leg: Option, values: Mapping[str, Any], months: int) -> Array:
-    """The payments of each month: upfront shares at the start of a term, set-up in the first month."""
+    """The payments of each month, on average over the draws: upfront shares at the start of a term, set-up in the
+    first month. Payments are linear in the costs, so the mean of the one is made of the means of the other."""
     month = axis(months)
     start = month // leg.term_months * leg.term_months if leg.term_months else month
-    rows = {n: np.broadcast_to(np.asarray(values[n], dtype=float).reshape(1, -1), (1, months))
+    rows: Values = {n: np.broadcast_to(np.mean(np.atleast_2d(values[n]), axis=-1), (1, months))
             for n in ("monthly_cost", "commitment_cost", "setup_cost")}  # fmt: skip
+    rows["upfront_share"] = _draws_mean(values["upfront_share"])
     matrices = {"term_starts": (month == start[:, None]) * 1.0, "setup_months": np.ones((months, 1)) * (month == 0)}
     return np.asarray(formula.evaluate(cost, {**values, **rows, **matrices}, ("cash_cost",))["cash_cost"]).reshape(-1)
 

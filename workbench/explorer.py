@@ -16,10 +16,13 @@ import traitlets
 
 from workbench import charts, face, prose
 from workbench import scenario as scenarios
+from workbench.decision import contrast
 from workbench.decision.answer import Decision
 from workbench.dials import Dial, dials
 from workbench.records import Facts, InputProblems, Scenario, WorkbenchError
 
+COMPETING = 12
+"""Options that compete while a slider moves: those on show and a few more."""
 FEW = 512
 """Draws while a slider moves: enough to see where it goes."""
 REST = 0.4
@@ -158,7 +161,7 @@ class Form(widgets.VBox):
             return
         self._shown = asked
         try:
-            self.decision = face.decide(asked)
+            self.decision = face.decide(asked, only=self._shown_choices(asked))
         except WorkbenchError as error:
             self.refuse(error)
             return
@@ -166,6 +169,13 @@ class Form(widgets.VBox):
         frames = [frame(self.decision) for _, frame in PICTURES]
         specs = self._built(self.decision.scenario.months, frames)
         self.pictures.specs = [charts.swapped(spec, frame) for spec, frame in zip(specs, frames, strict=True)]
+
+    def _shown_choices(self, asked: Scenario) -> set[Any] | None:
+        """While a slider moves, only what is on show competes; at rest, everything does."""
+        if self.decision is None or asked.draws >= self.start.draws:
+            return None
+        shown = contrast.shortlist(self.decision.study, COMPETING)
+        return {leg.price.key for o in shown for leg in o.plan.legs}
 
     def refuse(self, error: WorkbenchError) -> None:
         """Show why there is no answer, in place of charts."""

@@ -1,6 +1,7 @@
 """The public functions: glue between the store, the scenario file and the decision."""
 
 import shlex
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -10,6 +11,7 @@ import workbench
 from workbench import scenario as scenarios
 from workbench import store
 from workbench.decision import answer
+from workbench.decision.offers import Choice
 from workbench.records import Facts, Scenario
 
 if TYPE_CHECKING:
@@ -30,13 +32,13 @@ def load(scenario: str | Path) -> Scenario:
     return replace(scenarios.load(path, lambda day: scenarios.names(facts(day))), origin=str(scenario))
 
 
-def decide(scenario: Scenario, *, strict: bool = False) -> answer.Decision:
-    """Where the workload should run, as a range, with the reasons.
+def decide(scenario: Scenario, *, strict: bool = False, only: Collection[Choice] | None = None) -> answer.Decision:
+    """Where the workload should run, as a range, with the reasons; among `only` some choices where they are given.
 
     Raises Infeasible where no option is left (`strict` also excludes stale prices).
     """
     known = facts(scenario.as_of)
-    return answer.decide(known, scenario, strict=strict, stamp=stamp(scenario, known, strict=strict))
+    return answer.decide(known, scenario, strict=strict, only=only, stamp=stamp(scenario, known, strict=strict))
 
 
 def stamp(scenario: Scenario, known: Facts, *, strict: bool = False) -> dict[str, Any]:

@@ -297,10 +297,14 @@ def lever(decision: "Decision") -> Stack:
 
 
 def _lever(decision: "Decision") -> Prose:
-    by = decision.study.lever
+    by, answer = decision.study.lever, decision.answer
     if by is None:
         return say("Every option bills busy time only: no idle hours are paid, and utilisation is no lever.")
-    whose = next(o for o in decision.study.outcomes if o.plan.id == by.plan.id)
+    before = Prose(())
+    if by.plan is not answer.plan:
+        before = say("{answer} bills busy time only, so idle hours cost nothing there. ", answer=plan_name(answer))
+    whose = next(o for o in decision.study.outcomes if o.plan is by.plan)
+    saved = by.cost_at_low - by.cost_at_high
     rows = tuple(dict.fromkeys((*by.low.rows, *by.high.rows, *(r for q in by.reach for r in q.rows), *whose.rows)))
 
     def money(value: float) -> Cited:
@@ -310,19 +314,10 @@ def _lever(decision: "Decision") -> Prose:
         "{before}On {whose}, raising utilisation (the share of rented hours that have work) from {low} to {high}"
         " takes the cost from {poor} to {good}. Reaching it costs about {reach} in people and headroom, which leaves"
         " {net}. {discount}",
-        before=_busy_only(decision, whose), whose=plan_name(whose), low=of(by.low), high=of(by.high),
-        poor=money(by.cost_at_low), good=money(by.cost_at_high), reach=money(by.cost_to_reach),
-        net=money(by.cost_at_low - by.cost_at_high - by.cost_to_reach), discount=_discount(whose),
+        before=before, whose=plan_name(whose), low=of(by.low), high=of(by.high),
+        poor=money(by.cost_at_low), good=money(by.cost_at_high),
+        reach=money(by.cost_to_reach), net=money(saved - by.cost_to_reach), discount=_discount(whose),
     )  # fmt: skip
-
-
-def _busy_only(decision: "Decision", whose: Outcome) -> Prose:
-    """Why the lever is shown on another option than the answer."""
-    if whose is decision.answer:
-        return Prose(())
-    serverless = all(leg.basis is Basis.SERVERLESS for leg in decision.answer.plan.legs)
-    bills = "{answer} bills" if serverless else "A part of {answer} bills"
-    return say(bills + " busy time only, so idle hours cost nothing there. ", answer=plan_name(decision.answer))
 
 
 def _discount(outcome: Outcome) -> Prose:

@@ -1,6 +1,6 @@
 """A study with its reasons: what drives the answer, what flips it, and the same in JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ import numpy as np
 from workbench.decision import breakeven
 from workbench.decision.contrast import contrast
 from workbench.decision.draws import MARKET, PRICES, Key, key, shock_key
-from workbench.decision.offers import Option
+from workbench.decision.offers import Choice, Option
 from workbench.decision.outcome import P10, P50, P90, Outcome
 from workbench.decision.sensitivity import first_order
 from workbench.decision.study import Study, study
@@ -23,7 +23,7 @@ LEAST_SHARE = 0.005
 """A driver that explains less of the variance than this is noise of the estimate."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Decision:
     """The answer to a scenario. Money in USD over the horizon, undiscounted accrual, unless said."""
 
@@ -77,6 +77,11 @@ class Decision:
             "stamp": dict(self.stamp),
         }  # fmt: skip
 
+    def __repr__(self) -> str:
+        from workbench import prose
+
+        return str(prose.verdict(self))
+
     def _repr_html_(self) -> str:
         from workbench import tables
 
@@ -84,13 +89,18 @@ class Decision:
 
 
 def decide(
-    facts: Facts, scenario: Scenario, *, strict: bool = False, stamp: Mapping[str, Any] | None = None
+    facts: Facts,
+    scenario: Scenario,
+    *,
+    strict: bool = False,
+    only: Collection[Choice] | None = None,
+    stamp: Mapping[str, Any] | None = None,
 ) -> Decision:
-    """The answer to a scenario by the facts of its day.
+    """The answer to a scenario by the facts of its day, among `only` some choices where they are given.
 
     Raises Infeasible where no option is left.
     """
-    return Decision(study=study(facts, scenario, strict=strict), stamp=stamp or {})
+    return Decision(study=study(facts, scenario, strict=strict, only=only), stamp=stamp or {})
 
 
 def _drivers(study: Study) -> list[tuple[str, float]]:

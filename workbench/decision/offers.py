@@ -4,7 +4,7 @@ An option is an offer with a basis and a commitment.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +14,9 @@ from workbench.records import Basis, Facts, Price, Quantity, Scenario, Workbench
 
 Reason = tuple[str, str]
 """Why an offer may not be taken, and the row that says so."""
+
+Choice = tuple[Any, ...]
+"""What the buyer chooses: `Price.key`."""
 
 RUN_LIMITS = {Basis.FLEX_START: "flex_start_max_hours", Basis.CAPACITY_BLOCK: "capacity_block_max_hours"}
 
@@ -46,10 +49,16 @@ class Option:
         return " / ".join((self.provider, self.product, self.offer, self.terms))
 
 
-def options(facts: Facts, scenario: Scenario, *, strict: bool = False) -> list[Option]:
-    """Every offer as an option, the infeasible ones with their reasons and no inputs, in a stable order."""
+def options(
+    facts: Facts, scenario: Scenario, *, strict: bool = False, only: Collection[Choice] | None = None
+) -> list[Option]:
+    """Every offer as an option, the infeasible ones with their reasons and no inputs, in a stable order.
+
+    `only` leaves all but some choices out: a form that shows a few asks again and again.
+    """
     desk = Desk(facts, scenario, strict)
-    found = [_option(desk, prices) for prices in _choices([*facts.prices, *_managed(desk)])]
+    choices = _choices([*desk.facts.prices, *_managed(desk)])
+    found = [_option(desk, prices) for choice, prices in choices.items() if only is None or choice in only]
     return sorted(_told_apart(found), key=lambda o: o.id)
 
 
@@ -61,12 +70,12 @@ def _told_apart(found: list[Option]) -> list[Option]:
     return found
 
 
-def _choices(prices: Iterable[Price]) -> list[list[Price]]:
-    """The places of one choice, cheapest first."""
-    groups: dict[tuple[Any, ...], list[Price]] = defaultdict(list)
+def _choices(prices: Iterable[Price]) -> dict[Choice, list[Price]]:
+    """The places of each choice, cheapest first."""
+    groups: dict[Choice, list[Price]] = defaultdict(list)
     for price in prices:
         groups[price.key].append(price)
-    return [sorted(group, key=lambda p: p.usd_per_gpu_hour.value) for group in groups.values()]
+    return {key: sorted(group, key=lambda p: p.usd_per_gpu_hour.value) for key, group in groups.items()}
 
 
 def _managed(desk: Desk) -> Iterator[Price]:

@@ -1,6 +1,7 @@
 """Every option over the same draws: which are left, how they rank, and what utilisation alone would change."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from workbench.decision import value
 from workbench.decision.desk import Desk
 from workbench.decision.draws import Draws, central, draw
-from workbench.decision.offers import Option, options
+from workbench.decision.offers import Choice, Option, options
 from workbench.decision.outcome import Outcome, Plan, goodput_loss, monthly, outcome, plan_of, shared, split
 from workbench.records import Basis, Facts, Infeasible, Quantity, Scenario
 
@@ -56,13 +57,13 @@ class Study:
         return _lever(self)
 
 
-def study(facts: Facts, scenario: Scenario, *, strict: bool = False) -> Study:
-    """Every option evaluated over the same draws.
+def study(facts: Facts, scenario: Scenario, *, strict: bool = False, only: Collection[Choice] | None = None) -> Study:
+    """Every option, or `only` some choices, evaluated over the same draws.
 
     Raises Infeasible naming the constraint that binds where no option is left.
     """
     desk = Desk(facts, scenario, strict)
-    found = options(facts, scenario, strict=strict)
+    found = options(facts, scenario, strict=strict, only=only)
     usable, hopeless = _converging([o for o in found if o.feasible])
     excluded = [o for o in found if not o.feasible] + hopeless
     if not usable:

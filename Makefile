@@ -19,7 +19,7 @@ check: runtime ## Validate the datasets
 	.venv/bin/workbench check
 
 lab: runtime ## Open the notebooks in JupyterLab
-	.venv/bin/jupyter lab notebooks
+	.venv/bin/workbench lab
 
 bench: dev ## Measure the speed ratios that the project promises
 	.venv/bin/python tests/benchmarks/run.py

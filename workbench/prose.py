@@ -15,7 +15,7 @@ from workbench.decision import contrast as kinds
 from workbench.decision.breakeven import Flip
 from workbench.decision.contrast import Contrast
 from workbench.decision.outcome import Outcome
-from workbench.records import Basis, Evidence, Quantity
+from workbench.records import Evidence, Quantity
 
 if TYPE_CHECKING:
     from workbench.decision.answer import Decision

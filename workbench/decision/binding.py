@@ -196,7 +196,7 @@ def _commitment(desk: Desk, price: Price) -> Iterator[Quantity]:
         yield constant("upfront_share", 0.0, "share")
         return
     scope = _scope(desk, price)
-    label = f"price of {price.provider} {price.offer}, committed"
+    label = f"price of {price.provider} {price.offer}, committed {price.term_months} months"
     yield replace(price.usd_per_gpu_hour, name="committed_list_price", label=label)
     yield constant("committed_age_months", age_days(price, desk.scenario.as_of) / DAYS_A_MONTH, "months")
     yield desk.assumption("price_drift", "committed_drift", **scope)

@@ -113,9 +113,8 @@ def _check(options: argparse.Namespace) -> int:
 
     found, warnings = checkup.everything()
     if options.json:
-        _print_json(
-            {"ok": not found, "problems": [p.as_dict() for p in found], "warnings": [w.as_dict() for w in warnings]}
-        )
+        listed = {"problems": [p.as_dict() for p in found], "warnings": [w.as_dict() for w in warnings]}
+        _print_json({"ok": not found, **listed, **({"error": found[0].as_dict()} if found else {})})
     else:
         for problem in found:
             print(f"{problem.where}: {problem.what}\n  -> {problem.remedy}")

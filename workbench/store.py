@@ -147,13 +147,18 @@ TIERED = ("provider", "product", "category", "plan", "region", "unit", "tier_fro
 """What the rows of a table describe: rows that share these columns are of one thing."""
 
 
-@cache
 def load(as_of: date, datasets: Path | None = None) -> Facts:
     """All visible rows at a day as records. A row is visible when it was seen and recorded at or before the day.
 
     Raises InputProblems for bad datasets, WorkbenchError where nothing is visible yet.
     """
     datasets = datasets or folder()
+    return _facts(as_of, datasets, digest(datasets) if (datasets / "schema.sql").is_file() else "")
+
+
+@cache
+def _facts(as_of: date, datasets: Path, key: str) -> Facts:
+    """Kept for as long as no row changes: `key` is the hash of them all."""
     schema = _sound(datasets)
     rates = _rates(schema, as_of)
     prices = [r for r in _visible(schema, "prices", as_of, rates) if r["kind"] == "offer"]
@@ -164,7 +169,7 @@ def load(as_of: date, datasets: Path | None = None) -> Facts:
     sellers, places, sources = (_records(schema.con, f"SELECT * FROM {t}") for t in ("providers", "regions", "sources"))
     return Facts(
         as_of=as_of,
-        digest=digest(datasets),
+        digest=key,
         prices=tuple(map(_price, _things(prices, PRICED))),
         services=tuple(_services(_things(_visible(schema, "services", as_of, rates), TIERED))),
         assumptions=tuple(

@@ -22,7 +22,7 @@ def wall_per_useful_hour(mtbf_h: Any, restart_h: Any, checkpoint_h: Any, interva
     restart_h, checkpoint_h = numbers(where, restart_h=restart_h, checkpoint_h=checkpoint_h)
     with np.errstate(over="ignore"):
         ratio = _wall(mtbf_h, restart_h, checkpoint_h, interval_h)
-    return numbers(where, ratio=ratio)[0]
+    return numbers(where, ratio=np.maximum(ratio, 1))[0]
 
 
 def _wall(mtbf: Any, restart: Any, checkpoint: Any, interval: Any) -> Any:

@@ -236,11 +236,16 @@ def _course(decision: "Decision", found: Contrast | None) -> str:
     return f"The {who} is cheaper in {cheaper} of {len(gap)} months; {when} the {whom} is"
 
 
+YEAR = 12
+"""Months up to which the axis names each."""
+
+
 def monthly(source: Any) -> "alt.LayerChart":
     """Cost by month with its P10 to P90 band: the answer and the best of the other kind."""
     alt, frame = _altair(), monthly_frame(source) if not _is_frame(source) else source
     last = int(frame["month"].max() or 1)  # type: ignore[arg-type]
-    whole = alt.Axis(format="d", tickMinStep=1, grid=False)
+    few = list(range(1, last + 1)) if last <= YEAR else alt.Undefined
+    whole = alt.Axis(format="d", tickMinStep=1, grid=False, values=few)
     span = alt.Scale(domain=[1, max(last, 2)], nice=False)
     x = alt.X("month:Q", title="month (line: mean; band: P10 to P90)", axis=whole, scale=span)
     colour = _colour("kind", frame)

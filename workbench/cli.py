@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         "--as-of", type=_day, metavar="DAY", help="the day on which the question is asked (2026-11-24, today)"
     )
     decide.add_argument("--seed", type=int, metavar="N", help="seed of the draws")
-    decide.add_argument("--draws", type=int, metavar="N", help="number of draws (a power of two balances them)")
+    decide.add_argument("--draws", type=int, metavar="N", help="number of draws")
     decide.add_argument("--strict", action="store_true", help="exclude prices that are stale on that day")
     report = command("report", _report, "Render the executive report of one or more scenarios.",
                      "workbench report chat --out reports/out")  # fmt: skip
@@ -90,6 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.run(options))
     except WorkbenchError as error:
         return _refuse(error, as_json="--json" in arguments)
+    except KeyboardInterrupt:
+        print("interrupted: what was finished before is kept", file=sys.stderr)
+        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -166,6 +169,8 @@ def _lab(options: argparse.Namespace) -> int:  # noqa: RET503 where exec succeed
     home = store.folder().parent / "notebooks"
     arguments = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={home.parent}", "--ServerApp.ip=127.0.0.1",
                  "--LabApp.default_url=/lab/tree/notebooks"]  # fmt: skip
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        arguments.append("--allow-root")  # as in a container; it still listens on this machine alone, with a token
     if options.json:
         _print_json({"command": arguments})
         return 0

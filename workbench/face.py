@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,11 +33,16 @@ def load(scenario: str | Path) -> Scenario:
     return replace(scenarios.load(path, lambda day: scenarios.names(facts(day))), origin=str(scenario))
 
 
-def decide(scenario: Scenario, *, strict: bool = False, only: Collection[Choice] | None = None) -> answer.Decision:
+def decide(
+    scenario: Scenario | str | Path, *, strict: bool = False, only: Collection[Choice] | None = None
+) -> answer.Decision:
     """Where the workload should run, as a range, with the reasons; among `only` some choices where they are given.
 
-    Raises Infeasible where no option is left (`strict` also excludes stale prices).
+    A path or the name of a shipped scenario is loaded first. Raises Infeasible where no option is left (`strict` also
+    excludes stale prices).
     """
+    if not isinstance(scenario, Scenario):
+        scenario = load(scenario)
     known = facts(scenario.as_of)
     return answer.decide(known, scenario, strict=strict, only=only, stamp=stamp(scenario, known, strict=strict))
 
@@ -46,9 +52,16 @@ def stamp(scenario: Scenario, known: Facts, *, strict: bool = False) -> dict[str
     asked = shlex.quote(scenario.origin or scenario.name)
     command = f"workbench decide {asked} --as-of {scenario.as_of} --seed {scenario.seed} --draws {scenario.draws}"
     return {
-        "version": workbench.__version__, "datasets": known.digest, "seed": scenario.seed, "draws": scenario.draws,
-        "as_of": scenario.as_of.isoformat(), "command": command + (" --strict" if strict else ""),
+        "version": workbench.__version__, "datasets": known.digest, "scenario": _digest(scenario),
+        "seed": scenario.seed, "draws": scenario.draws, "as_of": scenario.as_of.isoformat(),
+        "command": command + (" --strict" if strict else ""),
     }  # fmt: skip
+
+
+def _digest(scenario: Scenario) -> str:
+    """A hash of what the scenario states, wherever it stands."""
+    stated = replace(scenario, places={}, origin="")
+    return sha256(repr(stated).encode()).hexdigest()[:16]
 
 
 def changed(

@@ -166,7 +166,7 @@ class Figures:
 def figures(decision: "Decision") -> Figures:
     """The answer's cost, its difference to the other kind, how sure that is, and what more study could be worth."""
     answer, found = decision.answer, kinds.closest(decision.study)
-    cost = (say("Cost over {months} months", months=_months(decision)), spent(answer, answer.mean), _range(answer))
+    cost = (say("Mean cost over {months} months", months=_months(decision)), spent(answer, answer.mean), _range(answer))
     worth = decision.study.perfect_information
     study = ("Worth of knowing more", spent(answer, worth), "at most, if all were known before choosing")
     if found is None:
@@ -179,7 +179,8 @@ def figures(decision: "Decision") -> Figures:
     return Figures((
         cost,
         (f"Saving against the {found.whom}", compared(found, found.mean, usd(found.mean)), spread),
-        ("How sure", sure, "of draws in which it is the cheaper of the two"),
+        ("How sure", sure, say("of draws in which it is the cheaper of the two; the cheapest of all in {best}",
+                               best=spent(answer, answer.best_probability, _percent(answer.best_probability)))),
         study,
     ))  # fmt: skip
 
@@ -299,7 +300,9 @@ def lever(decision: "Decision") -> Stack:
 def _lever(decision: "Decision") -> Prose:
     by, answer = decision.study.lever, decision.answer
     if by is None:
-        return say("Every option bills busy time only: no idle hours are paid, and utilisation is no lever.")
+        return say(
+            "No option leaves idle hours to win back: they bill busy time only, or are taken to be busy already."
+        )
     before = Prose(())
     if by.plan is not answer.plan:
         before = say("{answer} bills busy time only, so idle hours cost nothing there. ", answer=plan_name(answer))

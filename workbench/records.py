@@ -224,6 +224,7 @@ class Demand:
     work: Literal["serving", "training", "image"]
     tokens_in_per_month: NotNegative | Range | None = None
     tokens_out_per_month: NotNegative | Range | None = None
+    model_billion_parameters: Positive | Range | None = None
     requests_per_month: NotNegative | Range | None = None
     gpu_hours_per_request: NotNegative | Range | None = None
     runs_per_month: NotNegative | Range | None = None

@@ -1,6 +1,7 @@
 """A scenario file (TOML) becomes a Scenario, and every mistake in it is reported at once: place, reason, way out."""
 
 import difflib
+import operator
 import re
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -8,7 +9,7 @@ from dataclasses import fields, is_dataclass, replace
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 
 from workbench.records import Facts, InputProblems, Quantity, Range, Scenario, WorkbenchError
 
@@ -109,13 +110,18 @@ def parse(
     file = _File(name, lines or {})
     found = list(_unknown_keys(table, Scenario, "", file)) + list(_booleans(table, "", file))
     day = table.get("as_of")
-    if known is not None and isinstance(day, date):
+    if type(day) is not date and "as_of" in table:
+        found.append(
+            WorkbenchError(file.at("as_of"), f"{day!r} is not a day", "write as_of = 2026-11-24, without quotes")
+        )
+    elif known is not None and day is not None:
         names_then = known(day)
         found += [*_names(table, file, names_then), *_limits(table, file, names_then["assumptions"])]
     try:
         scenario = _adapter().validate_python(_pruned(table, Scenario))
     except ValidationError as error:
-        found += [_problem(e, file) for e in error.errors() if not _other_form(e)]
+        found += [_problem(e, file) for e in error.errors() if not _other_form(e) and e["loc"] != ("as_of",)]
+        found += [_problem(e, file) for e in error.errors() if e["loc"] == ("as_of",) and e["type"] == "missing"]
     else:
         found += list(_meaning(scenario, file))
         if not found:
@@ -189,6 +195,17 @@ def _pruned(table: Mapping[str, Any], kind: Any) -> dict[str, Any]:
     return pruned
 
 
+PLAIN = {
+    "tuple_type": "not a list", "float_type": "not a number", "float_parsing": "not a number",
+    "int_type": "not a number",
+    "int_from_float": "not a whole number", "int_parsing": "not a whole number", "string_type": "not a text",
+    "bool_type": "not true or false", "bool_parsing": "not true or false", "date_type": "not a day such as 2026-11-24",
+    "date_from_datetime_inexact": "not a day such as 2026-11-24", "date_parsing": "not a day such as 2026-11-24",
+    "date_from_datetime_parsing": "not a day such as 2026-11-24",
+}  # fmt: skip
+"""Pydantic's kinds of mistake in plain words."""
+
+
 def _other_form(error: Any) -> bool:
     """A number may be a range as well: what is wrong with the form that was not written is no mistake."""
     return "Range" in map(str, error["loc"]) and error["type"] in ("dataclass_type", "dataclass_exact_type")
@@ -219,7 +236,8 @@ def _problem(error: Any, file: _File) -> WorkbenchError:
             "max_length": "at most",
         }
         remedy = "give " + " and ".join(f"{words[k]} {v}" for k, v in limits.items())
-    shown = repr(error["input"])
+    reason = PLAIN.get(error["type"], reason)
+    shown = str(error["input"]) if isinstance(error["input"], date) else repr(error["input"])
     return WorkbenchError(file.at(key), f"{shown[:80]}: {reason}", remedy)
 
 
@@ -235,6 +253,25 @@ def _numbers(value: Any, key: str) -> Iterator[tuple[str, float | Range]]:
                 yield from _numbers(getattr(value, f.name), f"{key}.{f.name}" if key else f.name)
 
 
+WORDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+HOLDS = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
+
+
+def _beyond(key: str, number: Range) -> str:
+    """The limit of a field that an end of a range breaks, in words; a range has the limits of the plain number."""
+    kind: Any = Scenario
+    for part in key.split("."):
+        hints = get_type_hints(kind, include_extras=True) if is_dataclass(kind) else {}
+        kind = hints.get(part, None)
+    for form in getattr(kind, "__args__", ()):
+        for limit in getattr(form, "__metadata__", ()):
+            for name, holds in HOLDS.items():
+                bound = getattr(limit, name, None)
+                if bound is not None and not (holds(number.low, bound) and holds(number.high, bound)):
+                    return f"{WORDS[name]} {bound:g}"
+    return ""
+
+
 def _meaning(scenario: Scenario, file: _File) -> Iterator[WorkbenchError]:
     """What is well formed but means nothing: not finite, ranges in disorder, a demand without work, unknown names."""
     for key, number in _numbers(scenario, ""):
@@ -243,13 +280,8 @@ def _meaning(scenario: Scenario, file: _File) -> Iterator[WorkbenchError]:
             yield WorkbenchError(file.at(key), f"{number} is not finite", "give a finite number")
         elif isinstance(number, Range) and not number.low <= number.value <= number.high:
             yield WorkbenchError(file.at(key), "low, value, high are not in order", "give low <= value <= high")
-        elif (
-            isinstance(number, Range)
-            and number.low < 0
-            and key.startswith(("demand.", "data."))
-            and not key.endswith("growth_per_month")
-        ):
-            yield WorkbenchError(file.at(key), f"low {number.low:g} is negative", "give at least 0")
+        elif isinstance(number, Range) and (limit := _beyond(key, number)):
+            yield WorkbenchError(file.at(key), f"{number.low:g} to {number.high:g} is out of range", f"give {limit}")
     demand = scenario.demand
     stated = {
         "serving": demand.tokens_in_per_month is not None and demand.tokens_out_per_month is not None,
@@ -261,6 +293,9 @@ def _meaning(scenario: Scenario, file: _File) -> Iterator[WorkbenchError]:
         "training": "gpus, gpu_hours_per_month, or runs_per_month and gpu_hours_per_run",
         "image": "requests_per_month and gpu_hours_per_request",
     }
+    if demand.work == "serving" and demand.gpus is not None:
+        yield WorkbenchError(file.at("demand.gpus"), "gpus is what a training job holds, not a service",
+                             "leave it out: tokens say how many are needed")  # fmt: skip
     if not stated[demand.work]:
         yield WorkbenchError(file.at("demand"), f"{demand.work} states no work", f"give {ways[demand.work]}")
     if (demand.runs_per_month is None) != (demand.gpu_hours_per_run is None):

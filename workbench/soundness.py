@@ -12,6 +12,7 @@ from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from workbench.records import WorkbenchError
+from workbench.units import CONVERTED
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -120,6 +121,7 @@ def across(schema: Schema) -> Iterator[WorkbenchError]:
                 " WHERE currency <> 'USD' AND currency NOT IN (SELECT currency FROM currencies)"
             ).fetchall():
                 yield WorkbenchError(place, f"currency {currency} has no rate", "add a rate row to currencies.csv")
+    yield from _broken_tiers(con)
     yield from _phantoms(con)
     yield from _per_node(con)
 
@@ -146,6 +148,25 @@ def _superseding(con: "DuckDBPyConnection", table: str) -> Iterator[WorkbenchErr
             place.rpartition(":")[2]
         ):
             yield WorkbenchError(place, f"supersedes {old}, which is not an earlier row", "append the correction")
+
+
+def _broken_tiers(con: "DuckDBPyConnection") -> Iterator[WorkbenchError]:
+    """Tier tables with a hole: each tier starts where the one before ends, the first at nothing."""
+    rows = con.execute(
+        "SELECT place, provider, product, category, plan, region, tier_from, tier_to, tier_unit FROM services"
+        " WHERE tier_from IS NOT NULL AND withdrawn IS NULL"
+    ).fetchall()
+    starts: dict[tuple[str, ...], dict[float, tuple[str, float | None]]] = defaultdict(dict)
+    for place, *thing, low, high, unit in rows:
+        factor = CONVERTED.get(unit, ("", 1.0))[1]
+        starts[tuple(map(str, thing))][low * factor] = (place, None if high is None else high * factor)
+    for tiers in starts.values():
+        for low, (place, _) in tiers.items():
+            ends = {end for _, end in tiers.values()}
+            if low and low not in ends:
+                yield WorkbenchError(
+                    place, f"the tier starts at {low:g}, where no other ends", "add the tier before it"
+                )
 
 
 def _phantoms(con: "DuckDBPyConnection") -> Iterator[WorkbenchError]:

@@ -215,7 +215,10 @@ def _row_sources(schema: Schema) -> dict[str, tuple[str, str]]:
 def _normal(row: dict[str, Any], rates: dict[str, float]) -> dict[str, Any]:
     """The row in the units that formulas take: converted, in USD, an instance's price for one accelerator."""
     text, factor = CONVERTED.get(row["unit"], (row["unit"], 1.0))
-    factor *= rates[row.get("currency") or "USD"]
+    currency = row.get("currency") or "USD"
+    if currency not in rates:
+        raise WorkbenchError(row["place"], f"no rate of {currency} by that day", "add an earlier row to currencies.csv")
+    factor *= rates[currency]
     if text == "USD/instance-hour":
         text, factor = "USD/GPU-hour", factor / row["gpu_count"]
     scaled = {k: row[k] * factor for k in ("value", "low", "high") if row[k] is not None}
@@ -302,6 +305,12 @@ def _price(group: list[dict[str, Any]]) -> Price:
     )  # fmt: skip
 
 
+def _tier_start(group: list[dict[str, Any]]) -> float:
+    """The lower end of a tier, in the unit that formulas take."""
+    row = group[0]
+    return float(row["tier_from"] or 0.0) * CONVERTED.get(row["tier_unit"], ("", 1.0))[1]
+
+
 def _services(groups: list[list[dict[str, Any]]]) -> Iterator[Service]:
     """One record for each tier table: of each tier the best row, tiers in rising order."""
     tables: dict[tuple[Any, ...], list[list[dict[str, Any]]]] = defaultdict(list)
@@ -311,8 +320,8 @@ def _services(groups: list[list[dict[str, Any]]]) -> Iterator[Service]:
             group
         )
     for (provider, product, category, plan, region, unit), tiers in tables.items():
-        tiers.sort(key=lambda g: g[0]["tier_from"] or 0.0)
-        edges = [g[0]["tier_from"] * CONVERTED.get(g[0]["tier_unit"], ("", 1.0))[1] for g in tiers[1:]]
+        tiers.sort(key=_tier_start)
+        edges = [_tier_start(g) for g in tiers[1:]]
         ends = [[e for e in (g[0]["low"], g[0]["value"], g[0]["high"]) if e is not None] for g in tiers]
         yield Service(
             provider=provider, product=product, category=category, plan=plan, region=region, edges=tuple(edges),

@@ -1,6 +1,5 @@
 """One Great Tables theme: a decision goes in, a table comes out, and every numeral in it is cited."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from workbench import cite, prose
 from workbench.cite import Cited, Name, Prose, numerals, of, plain, say
 from workbench.decision import contrast as kinds
-from workbench.decision.offers import Option
+from workbench.decision.offers import Option, pattern
 from workbench.decision.outcome import Outcome
 from workbench.records import Evidence, Quantity
 
@@ -21,6 +20,7 @@ THOUSAND = 1000.0
 MOST = 12
 """Options in a table; the rest are counted beneath it."""
 FEW = 4
+NOWHERE = ("unstated", "global")
 """Rows of a table that a page holds: the nearest flips, the weakest points, the commonest reasons."""
 
 
@@ -155,6 +155,43 @@ def _peak(o: Outcome) -> Prose:
     )
 
 
+MADE_OF = {
+    "Accelerators": ("usage_cost", "commitment_cost"),
+    "Bought elsewhere when wanted at once, or waited for": ("bridge_cost", "waiting_cost"),
+    "Work lost to failures": ("failure_cost",),
+    "Data out, at rest and between regions": ("egress_cost", "storage_cost", "transfer_cost"),
+    "Support": ("support_cost",),
+    "People who run it": ("people_cost",),
+    "Set-up, monitoring, debugging, control plane": (
+        "setup_cost", "observability_cost", "debugging_cost", "control_plane_cost"),
+}  # fmt: skip
+"""The parts of the total as a reader knows them."""
+
+
+def parts(decision: "Decision") -> "great_tables.GT":
+    """What the mean cost is made of: the answer beside the best of the other kind."""
+    found = kinds.closest(decision.study)
+    plans = [decision.answer, *([found.rival] if found else [])]
+    rows: list[list[Any]] = []
+    for name, names in MADE_OF.items():
+        sums = [sum(o.parts[n] for n in names) for o in plans]
+        if any(sums):
+            rows.append([name, *(prose.spent(o, value) for o, value in zip(plans, sums, strict=True))])
+    rows.append(["Together", *(prose.spent(o, o.mean) for o in plans)])
+    width = f"{56 / len(plans):.0f}%"
+    columns = [Column("", "44%"), *(Column(prose.plan_name(o), width, right=True) for o in plans)]
+    return _table("parts", Page("What the cost is made of"), columns, rows)
+
+
+def asked(decision: "Decision") -> "great_tables.GT":
+    """What the scenario states, each number with the line on which it stands."""
+    inputs = {n: q for leg in decision.answer.plan.legs for n, q in leg.inputs.items()}
+    stated = [q for q in inputs.values() if q.evidence is Evidence.YOURS and q.rows]
+    rows = [[Name(prose.words(q.name)), of(q), prose.spread(q) if q.uncertain else ""] for q in stated]
+    columns = [Column("Your figure", "46%"), Column("value", "30%", right=True), Column("range", "24%", right=True)]
+    return _table("asked", Page("What is asked"), columns, rows or [["No figure of your own.", "", ""]])
+
+
 # --- what flips it
 
 
@@ -195,16 +232,8 @@ def _groups(decision: "Decision") -> list[list[tuple[str, str, Option]]]:
     groups: dict[str, list[tuple[str, str, Option]]] = defaultdict(list)
     for option in decision.study.excluded:
         reason, row = option.reasons[0]
-        groups[_pattern(reason, option)].append((reason, row, option))
+        groups[pattern(reason, option)].append((reason, row, option))
     return sorted(groups.values(), key=lambda g: (-len(g), g[0][0]))
-
-
-def _pattern(reason: str, option: Option) -> str:
-    """A reason without what is particular to the offer, so that like reasons fall into one group."""
-    particular = sorted(
-        {option.price.gpu, option.price.region, option.provider, option.price.sku}, key=len, reverse=True
-    )
-    return re.sub(r"[\d.,]+", "#", re.sub("|".join(map(re.escape, particular)), "…", reason))
 
 
 def _reason(decision: "Decision", group: list[tuple[str, str, Option]]) -> list[Any]:
@@ -221,7 +250,7 @@ def _reason(decision: "Decision", group: list[tuple[str, str, Option]]) -> list[
 
 def weak(decision: "Decision") -> "great_tables.GT":
     """Old prices, estimates that matter and do not stand among the flips already, and sources that disagree."""
-    rows = [*_stale(decision), *_estimates(decision), *_contradictions(decision)]
+    rows = [*_nowhere(decision), *_stale(decision), *_estimates(decision), *_contradictions(decision)]
     columns = [Column("Weak point", "56%"), Column("value", "22%", right=True), Column("range", "22%", right=True)]
     page = Page("Where this is weak", text=prose.evidence(decision))
     return _table("weak", page, columns, rows or [["No price is old, no sources disagree.", "", ""]])
@@ -236,6 +265,12 @@ def compared(decision: "Decision") -> list[Outcome]:
 
 def _legs(decision: "Decision") -> list[Option]:
     return list({leg.id: leg for o in compared(decision) for leg in o.plan.legs}.values())
+
+
+def _nowhere(decision: "Decision") -> list[list[Any]]:
+    """Sellers of the answer that do not say where the accelerators stand."""
+    silent = dict.fromkeys(leg.provider for leg in decision.answer.plan.legs if leg.price.region in NOWHERE)
+    return [[say("{seller} does not say in which region this runs", seller=Name(s)), "", ""] for s in silent]
 
 
 def _stale(decision: "Decision") -> list[list[Any]]:

@@ -14,7 +14,7 @@ class Unit(NamedTuple):
     text: str
 
 
-# A quantity is a float or a NumPy array of floats, with the axes (draw, month) where it has any.
+# A quantity is a float or a NumPy array of floats, with the axes (month, draw) where it has any.
 Share = Annotated[Any, Unit("dimensionless", "share")]
 SharePerMonth = Annotated[Any, Unit("dimensionless", "share/month")]  # months are counted, so the step has no dimension
 Ratio = Annotated[Any, Unit("dimensionless", "x")]

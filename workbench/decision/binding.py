@@ -89,6 +89,13 @@ def _work(desk: Desk, price: Price) -> Iterator[Quantity]:
 
 def _serving(desk: Desk, price: Price) -> Iterator[Quantity]:
     yield constant("batch_gpu_hours", 0.0, "GPU-hour/month")
+    stated = desk.scenario.demand.model_billion_parameters
+    reference = desk.assumption("reference_billion_parameters")
+    yield reference
+    if stated is None:
+        yield replace(reference, name="model_billion_parameters")
+    else:
+        yield desk.yours("model_billion_parameters", stated, "x", "demand.model_billion_parameters")
     for phase in ("prefill", "decode"):
         yield desk.assumption(f"{phase}_tokens_per_gpu_hour", workload=phase)
         yield desk.assumption("relative_throughput", f"{phase}_throughput", gpu=price.gpu, workload=phase)
@@ -224,24 +231,22 @@ def _bridge(desk: Desk, price: Price) -> Iterator[Quantity]:
 
 
 def bridge_price(desk: Desk, price: Price) -> Quantity:
-    """What the same accelerator costs elsewhere when it is wanted at once: the median over the other sellers of each
-    one's cheapest on-demand price, with the premium of asking at once. A committed fleet that has not arrived may be
-    bridged at the seller's own on-demand price, where that is lower."""
+    """What the same accelerator costs when it is wanted at once. A committed fleet that has not arrived is bridged at
+    the seller's own on-demand price; what is not there when asked for is bought elsewhere, at the median over the other
+    sellers of each one's cheapest on-demand price that breaks no constraint, and never for less than here."""
+    own = (overflow(desk, price) if price.basis is Basis.COMMITTED else price).usd_per_gpu_hour
     cheapest: dict[str, Quantity] = {}
     for other in desk.on_demand.get(price.gpu, ()):
-        if allowed(desk, other):
+        if id(other) in desk.fit and other.provider != price.provider and price.basis is not Basis.COMMITTED:
             cheapest.setdefault(other.provider, other.usd_per_gpu_hour)
-    own = cheapest.pop(price.provider, price.usd_per_gpu_hour)
     same = list(cheapest.values()) or [own]
     premium = desk.assumption("bridge_premium")
-    middle = float(np.median([q.value for q in same]))
-    if price.basis is Basis.COMMITTED and own.value < middle:
-        middle, same = own.value, [own]
+    middle = max(float(np.median([q.value for q in same])), own.value)
     low, value, high = (middle * (1 + share) for share in (premium.low, premium.value, premium.high))
     weakest = max((q.evidence for q in (*same, premium)), key=lambda e: e.rank)
     return Quantity(
         name="bridge_price", value=value, unit="USD/GPU-hour", low=low, high=high, evidence=weakest,
-        rows=(*(q.rows[0] for q in same), *premium.rows), label=f"bridge price of {price.gpu}",
+        rows=(*dict.fromkeys(q.rows[0] for q in (*same, own)), *premium.rows), label=f"bridge price of {price.gpu}",
     )  # fmt: skip
 
 

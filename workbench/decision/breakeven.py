@@ -12,7 +12,7 @@ from workbench.records import Quantity
 
 STEPS = 40
 FEW = 256
-RIVALS = 6
+RIVALS = 8
 TOLERANCE = 1e-7
 """Relative: far below what any input is known to."""
 
@@ -110,6 +110,8 @@ def _root(excess: Callable[[float], float], below: float, above: float) -> float
     Costs are nearly straight between the jumps at whole instances, where the bracket keeps it from leaving.
     """
     low, high, side = excess(below), excess(above), 0
+    if low == high:
+        return below
     for _ in range(STEPS):
         at = (below * high - above * low) / (high - low)
         value = excess(at)

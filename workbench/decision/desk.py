@@ -25,6 +25,8 @@ class Desk:
     facts: Facts
     scenario: Scenario
     strict: bool = False
+    fit: frozenset[int] = frozenset()
+    """Prices (by identity) that break no constraint: what a bridge may be bought at."""
 
     @cached_property
     def _by_name(self) -> Mapping[str, list[Scoped]]:

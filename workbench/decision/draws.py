@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.decision.offers import Option
-from workbench.records import Quantity
+from workbench.records import Evidence, Quantity
 
 Array = NDArray[np.float64]
 Key = tuple[str, ...]
@@ -26,8 +26,11 @@ PRICES = ("list_price", "committed_list_price")
 
 
 def key(quantity: Quantity) -> Key:
-    """What makes two quantities the same uncertain thing: what it is called and the rows it rests on."""
-    return (quantity.text, *quantity.rows)
+    """What makes two quantities the same uncertain thing: what it is called and the rows it rests on.
+
+    A number of the user's own is known by its name alone: moving a line of the scenario's file moves no draw.
+    """
+    return (quantity.text, *(quantity.rows if quantity.evidence is not Evidence.YOURS else ()))
 
 
 def shock_key(quantity: Quantity) -> Key:

@@ -3,6 +3,7 @@
 An option is an offer with a basis and a commitment.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,8 @@ Reason = tuple[str, str]
 
 Choice = tuple[Any, ...]
 """What the buyer chooses: `Price.key`."""
+
+SURE = ("low", "medium", "high")
 
 RUN_LIMITS = {Basis.FLEX_START: "flex_start_max_hours", Basis.CAPACITY_BLOCK: "capacity_block_max_hours"}
 
@@ -49,6 +52,13 @@ class Option:
         return " / ".join((self.provider, self.product, self.offer, self.terms))
 
 
+def pattern(reason: str, option: Option) -> str:
+    """A reason without what is particular to the offer, so that like reasons fall into one group."""
+    price = option.price
+    particular = sorted({price.gpu, price.region, price.provider, price.product, price.sku}, key=len, reverse=True)
+    return re.sub(r"[\d.,]+", "#", re.sub("|".join(map(re.escape, particular)), "…", reason))
+
+
 def options(
     facts: Facts, scenario: Scenario, *, strict: bool = False, only: Collection[Choice] | None = None
 ) -> list[Option]:
@@ -58,7 +68,10 @@ def options(
     """
     desk = Desk(facts, scenario, strict)
     choices = _choices([*desk.facts.prices, *_managed(desk)])
-    found = [_option(desk, prices) for choice, prices in choices.items() if only is None or choice in only]
+    judged = {key: [(tuple(reasons(desk, p)), p) for p in prices] for key, prices in choices.items()}
+    fit = frozenset(id(p) for places in judged.values() for why, p in places if not why)
+    desk = replace(desk, fit=fit)
+    found = [_option(desk, places) for choice, places in judged.items() if only is None or choice in only]
     return sorted(_told_apart(found), key=lambda o: o.id)
 
 
@@ -80,8 +93,10 @@ def _choices(prices: Iterable[Price]) -> dict[Choice, list[Price]]:
 
 def _managed(desk: Desk) -> Iterator[Price]:
     """Managed platforms that add a premium to the plain price and print no price of their own for that accelerator."""
-    plain = [p for p in desk.facts.prices
-             if p.basis in (Basis.ON_DEMAND, Basis.SPOT) and (p.provider, p.product) not in desk.premiums]  # fmt: skip
+    # The premium is a share of the on-demand price, whatever is bought: other bases need a price of their own.
+    plain = [
+        p for p in desk.facts.prices if p.basis is Basis.ON_DEMAND and (p.provider, p.product) not in desk.premiums
+    ]
     for (provider, product), premium in desk.premiums.items():
         for price in plain:
             over = (price.provider, price.product) == (provider, premium.plan)
@@ -89,9 +104,8 @@ def _managed(desk: Desk) -> Iterator[Price]:
                 yield replace(price, product=product)
 
 
-def _option(desk: Desk, prices: list[Price]) -> Option:
+def _option(desk: Desk, judged: list[tuple[tuple[Reason, ...], Price]]) -> Option:
     """The cheapest place that the constraints allow; where none is allowed, the cheapest with its reasons."""
-    judged = [(tuple(reasons(desk, p)), p) for p in prices]
     why, price = next(((w, p) for w, p in judged if not w), judged[0])
     made = Option(
         provider=price.provider, product=price.product, offer=price.offer, basis=price.basis, price=price,
@@ -128,6 +142,12 @@ def _choice(desk: Desk, price: Price, row: str) -> Iterator[Reason]:
         most = wanted.max_commitment_months if wanted.max_commitment_months is not None else desk.scenario.months
         if price.term_months > most:
             yield f"a commitment of {price.term_months} months is beyond the {most} allowed", row
+    oldest = desk.assumption("oldest_usable_days")
+    if age_days(price, day) > oldest.value:
+        yield (
+            f"the price was seen {age_days(price, day):,} days before {day}: too long ago to say anything",
+            oldest.rows[0],
+        )
     if desk.strict and desk.stale(price):
         yield f"the price is stale: seen {age_days(price, day)} days before {day}", row
 
@@ -149,7 +169,8 @@ def _trust(desk: Desk, price: Price, row: str) -> Iterator[Reason]:
         law = {r["jurisdiction"] for r in facts.regions.values() if r["country"] == home}
         if not law & set(wanted.sovereignty):
             yield f"the parent company is not under {' or '.join(wanted.sovereignty)} law", seller_row
-    held = {value: (sure, at) for value, at, sure in facts.capabilities.get((price.provider, "certification"), ())}
+    rows = facts.capabilities.get((price.provider, "certification"), ())
+    held = {value: (sure, at) for value, at, sure in sorted(rows, key=lambda r: SURE.index(r[2]))}
     for certificate in wanted.certifications:
         sure, at = held.get(certificate, ("", seller_row))
         if not sure:

@@ -53,12 +53,14 @@ class Plan:
 class Outcome:
     """What a plan costs over the horizon, in USD; `by_month` is (draw, month), `total` one figure a draw.
 
-    `cash` and `net_present_value` are means over the draws; `parts` and `work` are at the median inputs.
+    `parts`, `cash` and `net_present_value` are means over the draws; `median_parts`, which weigh the classes of
+    evidence, and `work` are at the median inputs.
     """
 
     plan: Plan
     by_month: Array
     parts: Mapping[str, float]
+    median_parts: Mapping[str, float]
     part_evidence: Mapping[str, Evidence]
     rows: tuple[str, ...]
     cash: Array
@@ -98,17 +100,17 @@ class Outcome:
     @property
     def evidence(self) -> dict[str, float]:
         """Share of the money by evidence class; each part takes the class of its weakest input."""
-        whole = sum(abs(v) for v in self.parts.values()) or 1.0
+        whole = sum(abs(v) for v in self.median_parts.values()) or 1.0
         shares = dict.fromkeys(map(str, Evidence), 0.0)
         for part, evidence in self.part_evidence.items():
-            shares[str(evidence)] += abs(self.parts[part]) / whole
+            shares[str(evidence)] += abs(self.median_parts[part]) / whole
         return shares
 
     @property
     def units(self) -> dict[str, float]:
-        """Unit economics: the whole cost by what the workload counts in, and by useful GPU-hour."""
+        """Unit economics: the whole cost by what the workload counts in, and by hour of an H100's work."""
         per = {"USD/million tokens": self.work["tokens"] / MILLION, "USD/request": self.work["requests"],
-               "USD/run": self.work["runs"], "USD/useful GPU-hour": self.work["useful_gpu_hours"]}  # fmt: skip
+               "USD/run": self.work["runs"], "USD/useful H100-hour": self.work["reference_hours"]}  # fmt: skip
         return {unit: self.mean / amount for unit, amount in per.items() if amount}
 
 
@@ -259,25 +261,27 @@ def outcome(
     """A plan over all draws: its cost by month, its payments on average, its accounts at the median inputs."""
     months = scenario.months
     total: Any = 0.0
+    parts = dict.fromkeys(PARTS, 0.0)
     cash, present = np.zeros(months), 0.0
     for leg, committed in zip(plan.legs, plan.committed_gpus, strict=True):
         values = evaluate(leg, draws, months, committed, known=known)
         total = total + values["monthly_cost"]
+        for part in PARTS:
+            parts[part] += float(np.mean(values[part])) * months
         paid = _cash(leg, values, months)
         rate = _draws_mean(values["discount_rate"])
         cash = cash + paid
         present += float(cost.discounted_cost(paid, rate, axis(months), values["months_per_year"]).sum())
     by_month = np.broadcast_to(total, (months, draws.size)).T
-    return Outcome(
-        plan=plan, by_month=by_month, cash=cash, net_present_value=present, **_accounts(plan, middle, scenario)
-    )
+    accounts = _accounts(plan, middle, scenario)
+    return Outcome(plan=plan, by_month=by_month, parts=parts, cash=cash, net_present_value=present, **accounts)
 
 
 def _accounts(plan: Plan, middle: Draws, scenario: Scenario) -> dict[str, Any]:
     months = scenario.months
     parts, evidence = dict.fromkeys(PARTS, 0.0), dict.fromkeys(PARTS, Evidence.MEASURED)
     weights: dict[str, float] = {}
-    work = dict.fromkeys((*HOURS, *COUNTED), 0.0)
+    work = dict.fromkeys((*HOURS, *COUNTED, "reference_hours"), 0.0)
     liability = 0.0
     for leg, committed in zip(plan.legs, plan.committed_gpus, strict=True):
         values = formula.evaluate(cost, evaluate(leg, middle, months, committed), HOURS)
@@ -291,7 +295,7 @@ def _accounts(plan: Plan, middle: Draws, scenario: Scenario) -> dict[str, Any]:
         for name, amount in _work(values, months).items():
             work[name] += amount
         liability += _liability(leg, values, committed, months)
-    return {"parts": parts, "part_evidence": evidence, "rows": tuple(sorted(weights, key=lambda r: -weights[r])),
+    return {"median_parts": parts, "part_evidence": evidence, "rows": tuple(sorted(weights, key=lambda r: -weights[r])),
             "liability_after": liability, "work": work}  # fmt: skip
 
 
@@ -309,7 +313,9 @@ def _over_months(value: Any, months: int) -> float:
 def _work(values: Mapping[str, Any], months: int) -> dict[str, float]:
     level = _over_months(values["demand_level"], months)
     counts = {what: sum(float(np.sum(values[n])) for n in names) * level for what, names in COUNTED.items()}
-    return {name: _over_months(values[name], months) for name in HOURS} | counts
+    reference = sum(_over_months(values[f"{k}_gpu_hours"], months) * float(np.mean(values.get(f"{k}_throughput", 1)))
+                    for k in ("prefill", "decode", "batch"))  # fmt: skip
+    return {name: _over_months(values[name], months) for name in HOURS} | counts | {"reference_hours": reference}
 
 
 def _cash(leg: Option, values: Mapping[str, Any], months: int) -> Array:
@@ -325,10 +331,12 @@ def _cash(leg: Option, values: Mapping[str, Any], months: int) -> Array:
 
 
 def _liability(leg: Option, values: Mapping[str, Any], committed: Array, months: int) -> float:
-    """What the last term still owes after the horizon, at its monthly price, paid upfront or not."""
+    """What the last term still owes after the horizon, at its monthly price, paid upfront or not: a term that starts
+    when the capacity arrives ends as much later."""
     if not leg.term_months or not committed[-1]:
         return 0.0
-    left = -months % leg.term_months
+    late = float(np.mean(values["lead_time_months"])) * float(values["bridged"])
+    left = -months % leg.term_months + late
     price = float(np.asarray(values["committed_price"]).reshape(-1)[-1])
     return left * float(committed[-1]) * float(np.sum(values["hours_per_month"])) * price
 

@@ -9,7 +9,7 @@ import numpy as np
 from workbench.decision import value
 from workbench.decision.desk import Desk
 from workbench.decision.draws import Draws, central, draw
-from workbench.decision.offers import Choice, Option, options
+from workbench.decision.offers import Choice, Option, options, pattern
 from workbench.decision.outcome import Outcome, Plan, goodput_loss, monthly, outcome, plan_of, shared, split
 from workbench.records import Basis, Facts, Infeasible, Quantity, Scenario
 
@@ -53,7 +53,7 @@ class Study:
 
     @property
     def lever(self) -> Lever | None:
-        """On the best plan that rents by the hour (a serverless seller bills busy time); None without one."""
+        """On the best plan that rents by the hour and leaves idle hours to win back; None without one."""
         return _lever(self)
 
 
@@ -142,22 +142,32 @@ def _converging(usable: list[Option]) -> tuple[list[Option], list[Option]]:
 
 
 def _nothing(scenario: Scenario, excluded: list[Option]) -> Infeasible:
-    """Which constraint binds: the reason that alone keeps the most offers out, else the one that keeps out the most."""
-    alone = Counter(o.reasons[0][0].split(";")[0] for o in excluded if len(o.reasons) == 1)
-    counts = alone or Counter(reason.split(";")[0] for o in excluded for reason, _ in o.reasons)
-    binding, times = max(counts.items(), key=lambda c: (c[1], c[0]), default=("the datasets hold no offer", 0))
-    how = "alone keeps out" if alone else "keeps out"
-    what = f"no offer is feasible: {binding} ({how} {times} of {len(excluded)} offers)"
+    """Which constraint binds: the kind of reason that keeps the most offers out, told by its commonest instance."""
+    kinds, told = Counter[str](), dict[str, str]()
+    for option in excluded:
+        for kind, reason in {pattern(reason, option): reason for reason, _ in option.reasons}.items():
+            kinds[kind] += 1
+            told.setdefault(kind, reason)
+    binding, times = max(kinds.items(), key=lambda k: (k[1], k[0]), default=("", 0))
+    why = told.get(binding, "the datasets hold no offer")
+    what = f"no offer is feasible: {why} (such a reason keeps out {times} of {len(excluded)} offers)"
     return Infeasible(f"scenario {scenario.name}", what, "relax that constraint, or add a row that satisfies it")
+
+
+def _idle(plan: Plan, good: Quantity) -> bool:
+    """Whether a plan rents by the hour and leaves idle hours to win back."""
+    shares = [leg.inputs.get("utilisation") for leg in plan.legs]
+    return all(share is not None and share.value < good.value for share in shares)
 
 
 def _lever(study: Study) -> Lever | None:
     """A plan at a low and a high utilisation, other inputs unchanged, and what reaching the high one costs."""
-    rented = [o.plan for o in study.outcomes if all(leg.basis is not Basis.SERVERLESS for leg in o.plan.legs)]
-    if not rented:
+    desk = Desk(study.facts, study.scenario)
+    good = desk.assumption("utilisation_good", "utilisation")
+    plan = next((o.plan for o in study.outcomes if _idle(o.plan, good)), None)
+    if plan is None:
         return None
-    plan, desk = rented[0], Desk(study.facts, study.scenario)
-    low, high = desk.assumption("utilisation_poor", "utilisation"), desk.assumption("utilisation_good", "utilisation")
+    low = desk.assumption("utilisation_poor", "utilisation")
     months = study.scenario.months
 
     def at(share: Quantity) -> float:
@@ -165,7 +175,7 @@ def _lever(study: Study) -> Lever | None:
         legs = tuple(replace(leg, inputs={**leg.inputs, "utilisation": fixed}) for leg in plan.legs)
         return float(monthly(plan_of(legs, central(legs), study.scenario), study.draws, months).sum(axis=1).mean())
 
-    poor, good = at(low), at(high)
+    cost_at_low, cost_at_high = at(low), at(good)
     reach = tuple(
         desk.assumption(n) for n in ("scheduler_engineers", "engineer_usd_per_month", "time_slicing_overhead")
     )
@@ -173,9 +183,9 @@ def _lever(study: Study) -> Lever | None:
     return Lever(
         plan=plan,
         low=low,
-        high=high,
-        cost_at_low=poor,
-        cost_at_high=good,
-        cost_to_reach=people + reach[2].value * good,
+        high=good,
+        cost_at_low=cost_at_low,
+        cost_at_high=cost_at_high,
+        cost_to_reach=people + reach[2].value * cost_at_high,
         reach=reach,
     )

@@ -46,20 +46,26 @@ def demand_level(growth_per_month: Share, month: MonthCount, ramp_months: MonthC
     return (1 + growth_per_month) ** month * np.minimum((month + 1) / np.maximum(ramp_months, 1), 1) * work_share
 
 
+def model_scale(model_billion_parameters: Ratio, reference_billion_parameters: Ratio) -> Ratio:
+    """How much more work a token is than in the model that the throughput rows describe: dense models cost in
+    proportion to their parameters."""
+    return model_billion_parameters / reference_billion_parameters
+
+
 def prefill_gpu_hours(
     tokens_in_per_month: TokensPerMonth, prefill_tokens_per_gpu_hour: TokensPerGpuHour, prefill_throughput: Ratio,
-    demand_level: Ratio,
+    model_scale: Ratio, demand_level: Ratio,
 ) -> GpuHoursPerMonth:  # fmt: skip
     """Hours of this accelerator that reading the prompts takes at full rate."""
-    return tokens_in_per_month / (prefill_tokens_per_gpu_hour * prefill_throughput) * demand_level
+    return tokens_in_per_month / (prefill_tokens_per_gpu_hour * prefill_throughput / model_scale) * demand_level
 
 
 def decode_gpu_hours(
     tokens_out_per_month: TokensPerMonth, decode_tokens_per_gpu_hour: TokensPerGpuHour, decode_throughput: Ratio,
-    demand_level: Ratio,
+    model_scale: Ratio, demand_level: Ratio,
 ) -> GpuHoursPerMonth:  # fmt: skip
     """Hours of this accelerator that writing the answers takes at full rate."""
-    return tokens_out_per_month / (decode_tokens_per_gpu_hour * decode_throughput) * demand_level
+    return tokens_out_per_month / (decode_tokens_per_gpu_hour * decode_throughput / model_scale) * demand_level
 
 
 def batch_gpu_hours(
@@ -307,7 +313,7 @@ def storage_cost(stored_gb: Gb, storage_price: UsdPerGbMonth) -> UsdPerMonth:
 
 
 def transfer_cost(transfer_gb_per_month: GbPerMonth, transfer_price: UsdPerGb, demand_level: Ratio) -> UsdPerMonth:
-    """Traffic between regions, or between the two providers of a split."""
+    """Traffic between regions."""
     return transfer_gb_per_month * transfer_price * demand_level
 
 

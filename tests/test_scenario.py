@@ -160,7 +160,13 @@ MISTAKES = {
     "negative egress": (toml("[data]", f"egress_tb_per_month = -1 {HERE}"), "-1", "at least 0"),
     "stored data that is no number": (toml("[data]", f"stored_tb = nan {HERE}"), "nan", ""),
     "a range with a negative low": (
-        toml("[data]", f"stored_tb = {{ value = 1, low = -1, high = 2 }} {HERE}"), "negative", "at least 0"),
+        toml("[data]", f"stored_tb = {{ value = 1, low = -1, high = 2 }} {HERE}"), "out of range", "at least 0"),
+    "a range that shrinks below nothing": (
+        toml(f"growth_per_month = {{ value = 0.1, low = -5, high = 0.2 }} {HERE}"), "out of range", "above -1"),
+    "a range of peaks below the mean": (
+        toml(f"peak_to_mean = {{ value = 2, low = 0.1, high = 3 }} {HERE}"), "out of range", "at least 1"),
+    "a day in quotes": (toml(as_of=f'as_of = "2026-11-24" {HERE}'), "2026-11-24", "without quotes"),
+    "accelerators of a service": (toml(f"gpus = 64 {HERE}"), "gpus", "leave it out"),
     "a range in disorder": (
         toml(f"growth_per_month = {{ value = 1, low = 2, high = 3 }} {HERE}"), "order", "low <= value"),
     "a range without an end": (toml(f"growth_per_month = {{ value = 0.1, low = 0.0 }} {HERE}"), "high", ""),

@@ -58,10 +58,11 @@ def outcomes(decision: Decision) -> tuple[Outcome, ...]:
 # --- money adds up
 
 
-def test_parts_sum_to_the_total_at_the_median_inputs(decision, chat):
+def test_parts_sum_to_the_mean_and_median_parts_to_the_median_total(decision, chat):
     for o in outcomes(decision):
         total = outcome.monthly(o.plan, central(o.plan.legs), chat.months).sum()
-        assert sum(o.parts.values()) == pytest.approx(total, rel=1e-9)
+        assert sum(o.median_parts.values()) == pytest.approx(total, rel=1e-9)
+        assert sum(o.parts.values()) == pytest.approx(o.mean, rel=1e-9)
 
 
 def test_the_months_sum_to_the_total_in_every_draw(decision, chat):
@@ -291,7 +292,8 @@ def test_any_workload_has_finite_figures_that_add_up(case, facts, chat):
     for o in outcomes(made):
         assert np.isfinite(o.total).all()
         total = outcome.monthly(o.plan, central(o.plan.legs), made.scenario.months).sum()
-        assert sum(o.parts.values()) == pytest.approx(total, rel=1e-9, abs=1e-6)
+        assert sum(o.median_parts.values()) == pytest.approx(total, rel=1e-9, abs=1e-6)
+        assert sum(o.parts.values()) == pytest.approx(o.mean, rel=1e-9, abs=1e-6)
     json.dumps(made.as_dict(), allow_nan=False, default=str)
 
 

@@ -23,7 +23,7 @@ DRAWS = 64
 """A law is tried on so many options at once: the formulas take arrays."""
 
 NOTHING = {
-    "growth_per_month": 0.0, "month": 0.0, "ramp_months": 0.0, "work_share": 1.0,
+    "growth_per_month": 0.0, "month": 0.0, "ramp_months": 0.0, "work_share": 1.0, "model_scale": 1.0,
     "tokens_in_per_month": 0.0, "prefill_tokens_per_gpu_hour": 1.0, "prefill_throughput": 1.0,
     "tokens_out_per_month": 0.0, "decode_tokens_per_gpu_hour": 1.0, "decode_throughput": 1.0,
     "gpu_hours_per_month": 0.0, "runs_per_month": 0.0, "gpu_hours_per_run": 0.0, "requests_per_month": 0.0,
@@ -169,14 +169,16 @@ RISES = (
     "peak_floor", "spare_share", "minimum_hours", "wakeups_per_month", "idle_timeout_hours", "gpus_per_replica",
     "goodput_loss", "price_drift", "market_shock", "offer_shock", "committed_drift", "committed_shock", "list_price",
     "vcpus_per_gpu", "vcpu_price", "memory_per_gpu", "memory_price", "region_multiplier", "platform_premium",
-    "committed_list_price", "bridge_price", "waiting_usd_per_month", "egress_gb_per_month", "egress_rates", "stored_gb",
+    "committed_list_price", "market_price", "bridge_premium", "model_billion_parameters",
+    "waiting_usd_per_month", "egress_gb_per_month", "egress_rates", "stored_gb",
     "storage_price", "transfer_gb_per_month", "transfer_price", "control_plane_price",
     "observability_usd_per_gpu_month", "support_rates", "engineers_per_extra_provider", "extra_providers",
     "platform_engineers", "engineer_usd_per_month", "setup_usd_per_gpu", "setup_usd", "debugging_usd_per_gpu_month",
 )  # fmt: skip
 FALLS = (
     "taken_share", "ramp_months", "prefill_tokens_per_gpu_hour", "prefill_throughput", "decode_tokens_per_gpu_hour",
-    "decode_throughput", "batch_throughput", "utilisation", "batch_fill", "negotiated_discount", "horizon_months",
+    "decode_throughput", "reference_billion_parameters",
+    "batch_throughput", "utilisation", "batch_fill", "negotiated_discount", "horizon_months",
 )  # fmt: skip
 NEITHER = {
     "month": "the axis", "term_start": "the axis", "hours_per_month": "longer months hold more work an accelerator",

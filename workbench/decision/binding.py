@@ -227,26 +227,25 @@ def _bridge(desk: Desk, price: Price) -> Iterator[Quantity]:
         yield constant("bridged", 0.0, "share")
         weeks = desk.assumption("weeks_per_month").value * desk.usd
         yield desk.yours("waiting_usd_per_month", waiting, "USD/month", "terms.waiting_cost_per_week", weeks)
-    yield bridge_price(desk, price)
+    yield market_price(desk, price)
+    yield desk.assumption("bridge_premium")
 
 
-def bridge_price(desk: Desk, price: Price) -> Quantity:
-    """What the same accelerator costs when it is wanted at once. A committed fleet that has not arrived is bridged at
-    the seller's own on-demand price; what is not there when asked for is bought elsewhere, at the median over the other
-    sellers of each one's cheapest on-demand price that breaks no constraint, and never for less than here."""
-    own = (overflow(desk, price) if price.basis is Basis.COMMITTED else price).usd_per_gpu_hour
+def market_price(desk: Desk, price: Price) -> Quantity:
+    """What the accelerator costs elsewhere: the median over the other sellers of each one's cheapest on-demand price
+    that breaks no constraint. A committed fleet that has not arrived is bridged at the seller's own on-demand price."""
     cheapest: dict[str, Quantity] = {}
-    for other in desk.on_demand.get(price.gpu, ()):
-        if id(other) in desk.fit and other.provider != price.provider and price.basis is not Basis.COMMITTED:
-            cheapest.setdefault(other.provider, other.usd_per_gpu_hour)
-    same = list(cheapest.values()) or [own]
-    premium = desk.assumption("bridge_premium")
-    middle = max(float(np.median([q.value for q in same])), own.value)
-    low, value, high = (middle * (1 + share) for share in (premium.low, premium.value, premium.high))
-    weakest = max((q.evidence for q in (*same, premium)), key=lambda e: e.rank)
+    if price.basis is not Basis.COMMITTED:
+        for other in desk.on_demand.get(price.gpu, ()):
+            if id(other) in desk.fit and other.provider != price.provider:
+                cheapest.setdefault(other.provider, other.usd_per_gpu_hour)
+    if not cheapest:
+        return constant("market_price", 0.0, "USD/GPU-hour")
+    same = list(cheapest.values())
     return Quantity(
-        name="bridge_price", value=value, unit="USD/GPU-hour", low=low, high=high, evidence=weakest,
-        rows=(*dict.fromkeys(q.rows[0] for q in (*same, own)), *premium.rows), label=f"bridge price of {price.gpu}",
+        name="market_price", value=float(np.median([q.value for q in same])), unit="USD/GPU-hour",
+        rows=tuple(q.rows[0] for q in same), evidence=max((q.evidence for q in same), key=lambda e: e.rank),
+        label=f"price of {price.gpu} at other sellers",
     )  # fmt: skip
 
 

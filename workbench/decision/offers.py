@@ -145,7 +145,7 @@ def _choice(desk: Desk, price: Price, row: str) -> Iterator[Reason]:
     oldest = desk.assumption("oldest_usable_days")
     if age_days(price, day) > oldest.value:
         yield (
-            f"the price was seen {age_days(price, day):,} days before {day}: too long ago to say anything",
+            f"the price was seen {age_days(price, day):,} days before {day}: stale beyond use",
             oldest.rows[0],
         )
     if desk.strict and desk.stale(price):

@@ -331,12 +331,10 @@ def _cash(leg: Option, values: Mapping[str, Any], months: int) -> Array:
 
 
 def _liability(leg: Option, values: Mapping[str, Any], committed: Array, months: int) -> float:
-    """What the last term still owes after the horizon, at its monthly price, paid upfront or not: a term that starts
-    when the capacity arrives ends as much later."""
+    """What the last term still owes after the horizon, at its monthly price, paid upfront or not."""
     if not leg.term_months or not committed[-1]:
         return 0.0
-    late = float(np.mean(values["lead_time_months"])) * float(values["bridged"])
-    left = -months % leg.term_months + late
+    left = -months % leg.term_months
     price = float(np.asarray(values["committed_price"]).reshape(-1)[-1])
     return left * float(committed[-1]) * float(np.sum(values["hours_per_month"])) * price
 

@@ -78,7 +78,9 @@ def study(facts: Facts, scenario: Scenario, *, strict: bool = False, only: Colle
         excluded += [replace(p.head, reasons=(reason,), inputs={}) for p in plans if len(p.providers) == 1]
         plans = [p for p in plans if len(p.providers) > 1 and max(_shares(p)) <= limit]
         if not plans:
-            raise _nothing(scenario, excluded)
+            base = desk.assumption("base_share")
+            what = f"no split keeps every provider within the limit of {limit:.0%}: the base load is {base.value:.0%}"
+            raise Infeasible(f"scenario {scenario.name}", what, "raise max_provider_share, or state base_share")
     return _evaluated(desk, plans, excluded)
 
 

@@ -47,8 +47,7 @@ def demand_level(growth_per_month: Share, month: MonthCount, ramp_months: MonthC
 
 
 def model_scale(model_billion_parameters: Ratio, reference_billion_parameters: Ratio) -> Ratio:
-    """How much more work a token is than in the model that the throughput rows describe: dense models cost in
-    proportion to their parameters."""
+    """How much more work a token is than in the model of the throughput rows: dense models go by their parameters."""
     return model_billion_parameters / reference_billion_parameters
 
 
@@ -74,8 +73,8 @@ def batch_gpu_hours(
     demand_level: Ratio,
 ) -> GpuHoursPerMonth:  # fmt: skip
     """Hours of this accelerator for work that is stated in hours of the reference accelerator, runs or requests."""
-    reference = gpu_hours_per_month + runs_per_month * gpu_hours_per_run + requests_per_month * gpu_hours_per_request
-    return reference / batch_throughput * demand_level
+    counted = runs_per_month * gpu_hours_per_run + requests_per_month * gpu_hours_per_request
+    return (gpu_hours_per_month + counted) / batch_throughput * demand_level
 
 
 def useful_gpu_hours(
@@ -151,24 +150,18 @@ def price_factor(
     month: MonthCount, age_months: MonthCount, price_drift: SharePerMonth, market_volatility: Share,
     offer_volatility: Share, market_shock: Ratio, offer_shock: Ratio,
 ) -> Ratio:  # fmt: skip
-    """How far a price has moved since it was seen: one process for age and horizon. Shocks are standard normals, of the
-    market and of the offer; volatilities are for the square root of a month."""
-    time = age_months + month
-    return np.exp(
-        price_drift * time + (market_volatility * market_shock + offer_volatility * offer_shock) * np.sqrt(time)
-    )
+    """How far a price has moved since it was seen: shocks are standard normals, volatilities for a root of a month."""
+    time, shock = age_months + month, market_volatility * market_shock + offer_volatility * offer_shock
+    return np.exp(price_drift * time + shock * np.sqrt(time))
 
 
 def committed_price_factor(
-    term_start: MonthCount, committed_age_months: MonthCount, committed_drift: SharePerMonth, market_volatility:
-    Share, committed_volatility: Share, market_shock: Ratio, committed_shock: Ratio,
+    term_start: MonthCount, committed_age_months: MonthCount, committed_drift: SharePerMonth,
+    market_volatility: Share, committed_volatility: Share, market_shock: Ratio, committed_shock: Ratio,
 ) -> Ratio:  # fmt: skip
     """The same process, read at `term_start`, the month in which the running term began: a signed price stays."""
-    time = committed_age_months + term_start
-    return np.exp(
-        committed_drift * time
-        + (market_volatility * market_shock + committed_volatility * committed_shock) * np.sqrt(time)
-    )
+    time, shock = committed_age_months + term_start, market_volatility * market_shock
+    return np.exp(committed_drift * time + (shock + committed_volatility * committed_shock) * np.sqrt(time))
 
 
 def extra_price(
@@ -233,11 +226,14 @@ def waiting_share(month: MonthCount, lead_time_months: MonthCount) -> Share:
     return np.minimum(np.maximum(lead_time_months - month, 0), 1)
 
 
-def commitment_cost(
-    committed_gpu_hours: GpuHoursPerMonth, committed_price: UsdPerGpuHour, waiting_share: Share, bridged: Share
-) -> UsdPerMonth:
-    """The committed hours, used or not; the term starts when the capacity arrives."""
-    return committed_gpu_hours * committed_price * (1 - waiting_share * bridged)
+def commitment_cost(committed_gpu_hours: GpuHoursPerMonth, committed_price: UsdPerGpuHour) -> UsdPerMonth:
+    """The committed hours, used or not; the term runs from its signature."""
+    return committed_gpu_hours * committed_price
+
+
+def bridge_price(market_price: UsdPerGpuHour, list_price: UsdPerGpuHour, bridge_premium: Share) -> UsdPerGpuHour:
+    """An hour that is wanted at once: at other sellers' price, but never for less than here, with its premium."""
+    return np.maximum(market_price, list_price) * (1 + bridge_premium)
 
 
 def usage_cost(
@@ -279,9 +275,8 @@ def graduated(quantity: Any, edges: Any, rates: Any) -> Any:
     of rate 0. The result has the quantity's shape. Raises WorkbenchError on a negative or non-finite argument.
     """
     where = "models.cost.graduated"
-    (quantity,) = numbers(where, quantity=quantity)
+    quantity, rates = numbers(where, quantity=quantity, rates=rates)
     edges = numbers(where, edges=edges)[0] if np.size(edges) else np.empty(0)
-    (rates,) = numbers(where, rates=rates)
     edges, rates = np.atleast_1d(edges), np.atleast_1d(rates)
     if len(rates) != len(edges) + 1:
         raise WorkbenchError(where, f"{len(edges)} edges with {len(rates)} rates", "give one rate more than edges")
@@ -295,7 +290,7 @@ def _graduated(quantity: Any, edges: Any, rates: Any) -> Any:
     cost = quantity * rates[0]
     for edge, below, above in zip(edges, rates[:-1], rates[1:], strict=True):
         step = np.maximum(quantity - edge, 0)
-        step *= above - below  # in place: a new array of (draw, month) costs as much as the arithmetic
+        step *= above - below  # in place: a new array of (month, draw) costs as much as the arithmetic
         cost += step
     return cost
 
@@ -350,8 +345,7 @@ def people_cost(
     engineer_usd_per_month: UsdPerEngineerMonth,
 ) -> UsdPerMonth:  # fmt: skip
     """Engineers: a share for each provider beyond today's, and those who run the platform."""
-    engineers = engineers_per_extra_provider * extra_providers + platform_engineers
-    return engineers * engineer_usd_per_month
+    return (engineers_per_extra_provider * extra_providers + platform_engineers) * engineer_usd_per_month
 
 
 def setup_cost(fleet_gpus: Gpus, setup_usd_per_gpu: UsdPerGpu, setup_usd: Usd, horizon_months: Months) -> UsdPerMonth:

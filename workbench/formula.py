@@ -88,6 +88,35 @@ def evaluate(module: ModuleType, inputs: Mapping[str, Any], targets: tuple[str, 
     return values
 
 
+@lru_cache(maxsize=4096)
+def _schedule(
+    module: ModuleType, targets: tuple[str, ...], bound: frozenset[str]
+) -> tuple[tuple[str, Formula, tuple[str, ...]], ...]:
+    """Each formula with the names that nothing after it uses."""
+    names, known = needed(module, targets, bound), formulas(module)
+    last = {a: name for name in names for a in known[name].arguments}
+    last |= {name: name for name in names if name not in last}
+    spent: dict[str, list[str]] = {name: [] for name in names}
+    for used, name in last.items():
+        if used in names and used not in targets:
+            spent[name].append(used)
+    return tuple((name, known[name], tuple(spent[name])) for name in names)
+
+
+def results(module: ModuleType, inputs: Mapping[str, Any], targets: tuple[str, ...]) -> dict[str, Any]:
+    """The values of `targets` and the inputs: every other value is dropped after its last use, so that its memory is
+    used again while it is warm.
+
+    Raises KeyError for an input that is not bound; `evaluate` says which.
+    """
+    values = dict(inputs)
+    for name, (function, arguments), spent in _schedule(module, targets, frozenset(inputs)):
+        values[name] = function(*[values[a] for a in arguments])
+        for used in spent:
+            del values[used]
+    return values
+
+
 def settled(module: ModuleType, inputs: frozenset[str]) -> tuple[str, ...]:
     """The formulas that rest on nothing but `inputs`, in order: what options that share them need only once."""
     have = set(inputs)

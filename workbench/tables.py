@@ -187,9 +187,20 @@ def asked(decision: "Decision") -> "great_tables.GT":
     """What the scenario states, each number with the line on which it stands."""
     inputs = {n: q for leg in decision.answer.plan.legs for n, q in leg.inputs.items()}
     stated = [q for q in inputs.values() if q.evidence is Evidence.YOURS and q.rows]
-    rows = [[Name(prose.words(q.name)), of(q), prose.spread(q) if q.uncertain else ""] for q in stated]
+    rows = [[Name(prose.words(q.name)), _short(q), prose.spread(q) if q.uncertain else ""] for q in stated]
     columns = [Column("Your figure", "46%"), Column("value", "30%", right=True), Column("range", "24%", right=True)]
     return _table("asked", Page("What is asked"), columns, rows or [["No figure of your own.", "", ""]])
+
+
+def _short(quantity: Quantity) -> Cited:
+    """A figure with its large numbers in words."""
+    for size, word in LARGE:
+        if abs(quantity.value) >= size:
+            return of(quantity, text=f"{plain(quantity.value / size, '')} {word} {quantity.unit}")
+    return of(quantity)
+
+
+LARGE = ((10**9, "billion"), (10**6, "million"))
 
 
 # --- what flips it

@@ -51,7 +51,7 @@ def _forms(inputs):
     """The same formulas in three forms: inputs are bound and what options share is known."""
 
     def by_option():
-        return [formula.evaluate(cost, v, TARGET)["monthly_cost"] for v in inputs]
+        return [formula.results(cost, v, TARGET)["monthly_cost"] for v in inputs]
 
     ours, expected, together = cpu(by_option), by_option(), _at_once(inputs)
     yield Row("formulas only, option by option", ours)

@@ -1,6 +1,7 @@
 """The only place where models are composed: options and draws become costs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from math import ceil, floor
@@ -126,6 +127,8 @@ def axis(months: int) -> Array:
 Values = dict[str, Any]
 Known = Mapping[str, Any] | None
 TOTAL = ("monthly_cost",)
+BUFFER = 512
+"""Elements of NumPy's buffer, the least that a common number of draws exceeds."""
 
 
 def arrays(option: Option, draws: Draws, months: int, committed: Array | None = None) -> dict[str, Any]:
@@ -135,9 +138,11 @@ def arrays(option: Option, draws: Draws, months: int, committed: Array | None = 
     values["market_shock"] = draws.of(MARKET)
     values["offer_shock"] = draws.of(shock_key(option.inputs["list_price"]))
     if option.term_months:
-        values["term_start"] = values["month"] // option.term_months * option.term_months
+        whole = option.term_months >= months  # one term: what it holds and when it began are the same in every month
+        values["term_start"] = 0.0 if whole else values["month"] // option.term_months * option.term_months
         values["committed_shock"] = draws.of(shock_key(option.inputs["committed_list_price"]))
-        values["committed_gpus"] = (np.zeros(months) if committed is None else committed)[:, None]
+        held_gpus = np.zeros(months) if committed is None else committed
+        values["committed_gpus"] = float(held_gpus[0]) if whole else held_gpus[:, None]
     values["goodput_loss"] = goodput_loss(option, values)
     return values
 
@@ -178,14 +183,26 @@ def _same(one: Quantity, other: Quantity | None) -> bool:
 
 def evaluate(option: Option, draws: Draws, months: int, committed: Array | None, *, known: Known = None) -> Values:
     """All values behind the monthly cost of one option, over (month, draw); `known` holds what is computed already."""
-    return formula.evaluate(cost, {**arrays(option, draws, months, committed), **(known or {})}, TOTAL)
+    with narrow():
+        return formula.evaluate(cost, {**arrays(option, draws, months, committed), **(known or {})}, TOTAL)
+
+
+@contextmanager
+def narrow() -> Iterator[None]:
+    """NumPy copies broadcast operands whose rows are shorter than its buffer: one shorter than a row of draws spares
+    that. The setting is undone with the error state."""
+    with np.errstate():
+        np.setbufsize(BUFFER)
+        yield
 
 
 def monthly(plan: Plan, draws: Draws, months: int, known: Known = None) -> Array:
     """Accrued cost of a plan, (draws, months)."""
     total: Any = 0.0
     for leg, committed in zip(plan.legs, plan.committed_gpus, strict=True):
-        total = total + evaluate(leg, draws, months, committed, known=known)["monthly_cost"]
+        bound = {**arrays(leg, draws, months, committed), **(known or {})}
+        with narrow():
+            total = total + formula.results(cost, bound, TOTAL)["monthly_cost"]
     return np.broadcast_to(total, (months, draws.size)).T
 
 
@@ -203,7 +220,8 @@ def held(plan: Plan, base: tuple[Values, ...], k: Key, at: Any) -> float:
             changed["goodput_loss"] = goodput_loss(leg, {**values, **changed})
         stale = formula.affected(cost, frozenset(changed)) - leg.inputs.keys()
         kept = {name: value for name, value in values.items() if name not in stale}
-        total = total + formula.evaluate(cost, {**kept, **changed}, TOTAL)["monthly_cost"]
+        with narrow():
+            total = total + formula.results(cost, {**kept, **changed}, TOTAL)["monthly_cost"]
     return float(
         np.broadcast_to(total, np.broadcast_shapes(np.shape(total), np.shape(base[0]["month"]))).mean(axis=-1).sum()
     )
@@ -264,7 +282,9 @@ def outcome(
     parts = dict.fromkeys(PARTS, 0.0)
     cash, present = np.zeros(months), 0.0
     for leg, committed in zip(plan.legs, plan.committed_gpus, strict=True):
-        values = evaluate(leg, draws, months, committed, known=known)
+        bound = {**arrays(leg, draws, months, committed), **(known or {})}
+        with narrow():
+            values = formula.results(cost, bound, (*TOTAL, *PARTS))
         total = total + values["monthly_cost"]
         for part in PARTS:
             parts[part] += float(np.mean(values[part])) * months

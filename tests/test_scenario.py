@@ -167,6 +167,11 @@ MISTAKES = {
         toml(f"peak_to_mean = {{ value = 2, low = 0.1, high = 3 }} {HERE}"), "out of range", "at least 1"),
     "a day in quotes": (toml(as_of=f'as_of = "2026-11-24" {HERE}'), "2026-11-24", "without quotes"),
     "accelerators of a service": (toml(f"gpus = 64 {HERE}"), "gpus", "leave it out"),
+    "a quote of an unknown seller": (
+        toml("[[quotes]]", f"provider = 'Lamda' {HERE}", "gpu = 'H100-SXM'", "usd_per_gpu_hour = 2"), "Lamda",
+        "did you mean 'Lambda'"),
+    "a quote without a price": (toml(f"[[quotes]] {HERE}", "provider = 'Lambda'", "gpu = 'H100-SXM'"),
+                                "usd_per_gpu_hour", "add"),
     "a range in disorder": (
         toml(f"growth_per_month = {{ value = 1, low = 2, high = 3 }} {HERE}"), "order", "low <= value"),
     "a range without an end": (toml(f"growth_per_month = {{ value = 0.1, low = 0.0 }} {HERE}"), "high", ""),

@@ -154,7 +154,7 @@ def numerals(text: str, rows: tuple[str, ...], evidence: Evidence) -> Prose:
 _NAMES = re.compile(
     r"\d{4}-\d{2}-\d{2}|\d{4}-\d{2}"  # days
     r"|[\w./-]+\.(?:csv|toml|ipynb|sql|md|py|yml|yaml|json|mdx)(?::\d+)?"  # row addresses
-    r"|[A-Za-z_][\w.+-]*\d[\w.+-]*|\d+[A-Za-z][\w.-]*"  # names: H100, P10, p5.48xlarge, 70B
+    r"|[A-Za-z_][\w.+-]*\d[\w.+-]*|\d+(?!(?:k|M|st|nd|rd|th)\b)[A-Za-z][\w.-]*"  # names: H100, P10, p5.48xlarge, 70B
 )
 _NUMERAL = re.compile(r"(?<![\w.])[-+−]?\d[\d,]*(?:\.\d+)?%?(?!\w)")
 _SILENT = ("style", "script", "svg", "head", "title", "code")

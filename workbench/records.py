@@ -290,6 +290,19 @@ class Terms:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Quote:
+    """A seller's offer to the user: a contract price by the hour, or with `term_months` a commitment."""
+
+    provider: Text
+    gpu: Text
+    usd_per_gpu_hour: Positive | Range
+    gpus_per_instance: Annotated[float, Ge(1)] = 8.0
+    region: Text = "unstated"
+    term_months: Annotated[int, Ge(1), Le(60)] | None = None
+    upfront: Literal["none", "partial", "all"] = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scenario:
     """One question: a workload, its constraints, a horizon and the day on which it is asked."""
 
@@ -307,6 +320,7 @@ class Scenario:
     incumbent: Incumbent = field(default_factory=Incumbent)
     terms: Terms = field(default_factory=Terms)
     assumptions: Mapping[str, float | Range] = field(default_factory=dict)
+    quotes: tuple[Quote, ...] = ()
     origin: str = ""
     """How the user named it: a path, or the name of a shipped scenario (filled on load)."""
     places: Mapping[str, str] = field(default_factory=dict)

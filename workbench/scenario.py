@@ -94,7 +94,10 @@ class _File(NamedTuple):
     lines: Mapping[str, int]
 
     def at(self, key: str) -> str:
-        line = self.lines.get(key) or self.lines.get(key.rpartition(".")[0])
+        parents = [key]
+        while "." in parents[-1]:
+            parents.append(parents[-1].rpartition(".")[0])
+        line = next((self.lines[k] for k in parents if k in self.lines), None)
         return f"{self.name}:{line} {key}" if line else f"{self.name}: {key}"
 
 
@@ -314,6 +317,8 @@ NAMED = {
     "currency": "currencies",
     "terms.negotiated_discount": "providers",
     "assumptions": "assumptions",
+    "quotes.provider": "providers",
+    "quotes.gpu": "accelerators",
 }
 """Key -> the kind of names that it, each of its entries or each of its keys must be one of."""
 
@@ -322,7 +327,10 @@ def _names(table: Mapping[str, Any], file: _File, known: Names) -> Iterator[Work
     for key, kind in NAMED.items():
         value: Any = table
         for part in key.split("."):
-            value = value.get(part) if isinstance(value, Mapping) else None
+            if isinstance(value, list):
+                value = [item.get(part) for item in value if isinstance(item, Mapping)]
+            else:
+                value = value.get(part) if isinstance(value, Mapping) else None
         keyed = isinstance(value, Mapping)
         for used in [value] if isinstance(value, str) else list(value) if isinstance(value, list | Mapping) else []:
             if isinstance(used, str) and used not in known[kind]:

@@ -10,10 +10,11 @@ import pytest
 
 import workbench as wb
 from workbench import formula, store
+from workbench.decision import answer
 from workbench.decision.draws import draw, key
 from workbench.decision.offers import Option, options
 from workbench.models import cost, goodput
-from workbench.records import Basis, Constraints, Facts, Scenario
+from workbench.records import Basis, Constraints, Facts, Quote, Scenario
 
 DATASETS = Path(__file__).parents[2] / "datasets"
 
@@ -274,3 +275,19 @@ def test_demand_in_tokens_needs_fewer_hours_of_a_faster_accelerator(chat, facts)
     """An hour of one accelerator is never compared with an hour of another."""
     faster = {o.price.gpu: float(o.inputs["decode_throughput"].value) for o in options(facts, chat) if o.feasible}
     assert faster["B200-SXM"] > faster["H100-SXM"] > faster["L4"]
+
+
+# --- the user's own quotes
+
+
+@pytest.mark.parametrize("term", [None, 12])
+def test_a_quote_competes_with_what_sellers_print(facts, chat, term):
+    """Half of the cheapest printed price wins; its evidence is the user's own, and it does not move with the market."""
+    cheap = Quote(provider="Lambda", gpu="H100-SXM", usd_per_gpu_hour=0.5, region="us-east-1", term_months=term)
+    asked = replace(chat, quotes=(cheap,), draws=64)
+    (found,) = (o for o in options(facts, asked) if o.product == "quote")
+    assert found.feasible
+    assert found.basis is (Basis.COMMITTED if term else Basis.CONTRACT)
+    assert str(found.price.usd_per_gpu_hour.evidence) == "yours"
+    made = answer.decide(facts, asked)
+    assert made.answer.plan.head.product == "quote"

@@ -125,7 +125,7 @@ def test_a_part_takes_the_class_of_its_weakest_input(decision):
             if leg.inputs["list_price"].evidence is Evidence.ESTIMATED:
                 assert o.part_evidence["usage_cost"] is Evidence.ESTIMATED
             if o.parts["storage_cost"]:
-                assert o.part_evidence["storage_cost"].rank >= leg.inputs["storage_price"].evidence.rank
+                assert o.part_evidence["storage_cost"].rank >= leg.inputs["storage_rates"].evidence.rank
 
 
 def test_every_part_of_the_total_stands_on_rows(decision):

@@ -34,7 +34,8 @@ NOTHING = {
     "negotiated_discount": 0.0, "platform_premium": 0.0, "committed_gpu_hours": 0.0, "committed_price": 0.0,
     "lead_time_months": 0.0, "bridged": 1.0, "unavailable_share": 0.0, "bridge_price": 0.0,
     "waiting_usd_per_month": 0.0, "egress_gb_per_month": 0.0, "egress_edges": np.array([]),
-    "egress_rates": np.array([0.0]), "stored_gb": 0.0, "storage_price": 0.0, "transfer_gb_per_month": 0.0,
+    "egress_rates": np.array([0.0]), "stored_gb": 0.0, "storage_edges": np.array([]),
+    "storage_rates": np.array([0.0]), "transfer_gb_per_month": 0.0,
     "transfer_price": 0.0, "control_plane_price": 0.0, "observability_usd_per_gpu_month": 0.0, "other_spend": 0.0,
     "support_edges": np.array([]), "support_rates": np.array([0.0]), "support_minimum": 0.0,
     "engineers_per_extra_provider": 0.0, "extra_providers": 0.0, "platform_engineers": 0.0,
@@ -64,7 +65,7 @@ def test_the_published_cluster_comes_out_of_our_own_formulas(tier):
         month=np.arange(float(months)), horizon_months=float(months), hours_per_month=float(hours),
         gpu_hours_per_month=float(gpus * hours), gpus_per_instance=8.0, list_price=given_["gpu_hour"],
         platform_premium=given_.get("orchestration_premium_share", 0.0), goodput_loss=given_["goodput_loss"],
-        stored_gb=1.0, storage_price=float(given_.get("storage", 0)), transfer_gb_per_month=1.0,
+        stored_gb=1.0, storage_rates=np.array([float(given_.get("storage", 0))]), transfer_gb_per_month=1.0,
         transfer_price=float(given_.get("network", 0)), control_plane_price=given_.get("cpu", 0) / hours,
         support_rates=np.array([given_.get("support_share", 0.0)]), setup_usd=float(given_.get("setup_once", 0)),
         debugging_usd_per_gpu_month=given_.get("debugging", 0) / gpus,
@@ -115,7 +116,7 @@ NAMED = {
     "bridged": (0.0, 1.0), "term_start": (0.0, 59.0),
 }  # fmt: skip
 LEAVES = formula.leaves(cost, ("monthly_cost",))
-TABLES = ("egress_edges", "egress_rates", "support_edges", "support_rates")
+TABLES = ("egress_edges", "egress_rates", "storage_edges", "storage_rates", "support_edges", "support_rates")
 
 
 def span(name: str) -> tuple[float, float]:
@@ -142,6 +143,7 @@ def options(draw: st.DrawFn) -> dict[str, Any]:
     inputs: dict[str, Any] = {n: span(n)[0] + (span(n)[1] - span(n)[0]) * u for n, u in zip(LEAVES, place, strict=True)
                               if n not in TABLES}  # fmt: skip
     inputs["egress_edges"], inputs["egress_rates"] = draw(tables(3e5, 0.2))
+    inputs["storage_edges"], inputs["storage_rates"] = draw(tables(3e5, 0.2))
     inputs["support_edges"], inputs["support_rates"] = draw(tables(1e5, 0.2))
     kind = draw(st.sampled_from(["fleet", "committed", "serverless"]))
     if kind == "serverless":
@@ -171,7 +173,7 @@ RISES = (
     "vcpus_per_gpu", "vcpu_price", "memory_per_gpu", "memory_price", "region_multiplier", "platform_premium",
     "committed_list_price", "market_price", "bridge_premium", "model_billion_parameters",
     "waiting_usd_per_month", "egress_gb_per_month", "egress_rates", "stored_gb",
-    "storage_price", "transfer_gb_per_month", "transfer_price", "control_plane_price",
+    "storage_rates", "transfer_gb_per_month", "transfer_price", "control_plane_price",
     "observability_usd_per_gpu_month", "support_rates", "engineers_per_extra_provider", "extra_providers",
     "platform_engineers", "engineer_usd_per_month", "setup_usd_per_gpu", "setup_usd", "debugging_usd_per_gpu_month",
 )  # fmt: skip
@@ -189,6 +191,7 @@ NEITHER = {
     "committed_volatility": "shocks have either sign", "committed_gpus": "a commitment may save or not",
     "lead_time_months": "the bridge may be cheaper", "bridged": "the bridge may be cheaper",
     "unavailable_share": "the bridge may be cheaper", "egress_edges": "rates may rise or fall with the tier",
+    "storage_edges": "rates may rise or fall with the tier",
     "support_edges": "rates may rise or fall with the tier", "other_spend": "bands fall with spend",
     "support_minimum": "other spend may pay it already",
 }  # fmt: skip
@@ -230,6 +233,7 @@ def test_each_direction_is_seen_to_move_the_cost(name):
     """A law that holds because the input does nothing is none: one plain option moves with each of them."""
     inputs = {n: sum(span(n)) / 2 for n in LEAVES if n not in TABLES} | {"month": 4.0}
     inputs |= {"egress_edges": np.array([100.0]), "egress_rates": np.array([0.1, 0.05]), "other_spend": 0.0,
+               "storage_edges": np.array([100.0]), "storage_rates": np.array([0.1, 0.05]),
                "support_edges": np.array([1e4]), "support_rates": np.array([0.1, 0.05]), "lead_time_months": 30.0,
                "peak_floor": 1.0, "market_shock": 0.0, "offer_shock": 0.0, "committed_shock": 0.0}  # fmt: skip
     if name == "peak_floor":

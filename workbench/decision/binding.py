@@ -11,7 +11,7 @@ from math import ceil
 import numpy as np
 
 from workbench.decision.desk import Desk, age_days, constant, rate, tiers
-from workbench.records import Basis, Price, Quantity, Scenario, WorkbenchError
+from workbench.records import Basis, Evidence, Price, Quantity, Scenario, WorkbenchError
 from workbench.units import CONVERTED
 
 DAYS_A_MONTH = 365.25 / 12
@@ -147,6 +147,8 @@ def _price(desk: Desk, price: Price) -> Iterator[Quantity]:
     yield constant("age_months", age_days(paid, desk.scenario.as_of) / DAYS_A_MONTH, "months")
     for name in ("price_drift", "market_volatility", "offer_volatility"):
         yield desk.assumption(name, **_scope(desk, price, paid.basis))
+    if paid.basis is Basis.CONTRACT:
+        yield constant("price_factor", 1.0, "x")  # a signed price does not move
     yield from _extras(desk, price)
     premium = desk.premiums.get((price.provider, price.product))
     if premium is None or (price.provider, price.product, price.gpu) in desk.listed:
@@ -181,6 +183,8 @@ def overflow(desk: Desk, price: Price) -> Price:
     Raises WorkbenchError where the seller prints none: the offer is then excluded with that reason.
     """
     found = [p for p in desk.on_demand.get(price.gpu, ()) if p.provider == price.provider and allowed(desk, p)]
+    if not found and price.usd_per_gpu_hour.evidence is Evidence.YOURS:
+        return price  # a quote says what more of the same costs
     if not found:
         what = f"{price.provider} prints no on-demand price of {price.gpu} for what exceeds the commitment"
         raise WorkbenchError(price.usd_per_gpu_hour.rows[0], what, "add its on-demand row")
@@ -257,7 +261,7 @@ def _data(desk: Desk, price: Price) -> Iterator[Quantity]:
     ):  # fmt: skip
         yield desk.yours(name, getattr(data, key), unit, f"data.{key}", TB)
     yield from tiers(desk.service("egress", ("internet", "premium"), price), "egress")
-    yield rate(desk.service("storage", (data.storage,), price), "storage_price")
+    yield from tiers(desk.service("storage", (data.storage,), price), "storage")
     if data.inter_region_tb_per_month:
         yield rate(desk.service("inter_region", ("standard",), price), "transfer_price")
     else:

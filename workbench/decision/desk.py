@@ -159,7 +159,7 @@ def tiers(service: Service, name: str) -> Iterator[Quantity]:
         yield single
     else:
         yield replace(single, value=np.array(service.rates)[:, None], low=None, high=None)
-    counted = "USD/month" if name == "support" else "GB/month"
+    counted = {"support": "USD/month", "storage": "GB"}.get(name, "GB/month")
     edges = replace(single, name=f"{name}_edges", low=None, high=None, label=f"{single.label}, edges")
     yield replace(edges, value=np.array(service.edges), unit=counted)
     if name == "support":

@@ -67,7 +67,7 @@ def options(
     `only` leaves all but some choices out: a form that shows a few asks again and again.
     """
     desk = Desk(facts, scenario, strict)
-    choices = _choices([*desk.facts.prices, *_managed(desk)])
+    choices = _choices([*desk.facts.prices, *_managed(desk), *_quoted(desk)])
     judged = {key: [(tuple(reasons(desk, p)), p) for p in prices] for key, prices in choices.items()}
     fit = frozenset(id(p) for places in judged.values() for why, p in places if not why)
     desk = replace(desk, fit=fit)
@@ -102,6 +102,21 @@ def _managed(desk: Desk) -> Iterator[Price]:
             over = (price.provider, price.product) == (provider, premium.plan)
             if over and (provider, product, price.gpu) not in desk.listed:
                 yield replace(price, product=product)
+
+
+def _quoted(desk: Desk) -> Iterator[Price]:
+    """The user's own quotes, beside what sellers print."""
+    memory = {p.gpu: p.gpu_memory_gb for p in desk.facts.prices}
+    for number, quote in enumerate(desk.scenario.quotes, start=1):
+        stated = desk.yours("list_price", quote.usd_per_gpu_hour, "USD/GPU-hour", "quotes")
+        stated = replace(stated, rows=stated.rows or (f"scenario {desk.scenario.name}: quote {number}",))
+        basis = Basis.COMMITTED if quote.term_months else Basis.CONTRACT
+        yield Price(
+            provider=quote.provider, product="quote", sku=f"your quote {number}", gpu=quote.gpu,
+            gpu_count=quote.gpus_per_instance, max_gpus=quote.gpus_per_instance, region=quote.region, basis=basis,
+            term_months=quote.term_months, upfront=quote.upfront, usd_per_gpu_hour=stated,
+            gpu_memory_gb=memory.get(quote.gpu), quantum_s=None, minimum_s=None,
+        )  # fmt: skip
 
 
 def _option(desk: Desk, judged: list[tuple[tuple[Reason, ...], Price]]) -> Option:

@@ -23,7 +23,7 @@ HOURS = ("useful_gpu_hours", "billed_gpu_hours", "unused_gpu_hours")
 COUNTED = {"tokens": ("tokens_in_per_month", "tokens_out_per_month"), "requests": ("requests_per_month",),
            "runs": ("runs_per_month",)}  # fmt: skip
 FAILURES = ("gpu_hours_between_failures", "restart_h", "checkpoint_h", "interruptions_per_hour")
-RATES = {"egress_rates", "support_rates"}
+RATES = {"egress_rates", "storage_rates", "support_rates"}
 MILLION = 1e6
 P10 = 0.1
 P50 = 0.5

@@ -302,9 +302,9 @@ def egress_cost(
     return _graduated(egress_gb_per_month * demand_level, egress_edges, egress_rates)
 
 
-def storage_cost(stored_gb: Gb, storage_price: UsdPerGbMonth) -> UsdPerMonth:
-    """Data at rest, in the class that the scenario states."""
-    return stored_gb * storage_price
+def storage_cost(stored_gb: Gb, storage_edges: Gb, storage_rates: UsdPerGbMonth) -> UsdPerMonth:
+    """Data at rest, in the class that the scenario states, by graduated tiers."""
+    return _graduated(stored_gb, storage_edges, storage_rates)
 
 
 def transfer_cost(transfer_gb_per_month: GbPerMonth, transfer_price: UsdPerGb, demand_level: Ratio) -> UsdPerMonth:

@@ -20,6 +20,7 @@ from workbench.records import Evidence, Facts, InputProblems, Price, Scenario, W
 DATASETS = Path(__file__).parents[1] / "datasets"
 SHARED = Path(os.environ.get("WORKBENCH_SHARED") or DATASETS.parent.parent / "shared")
 LATER = date(2026, 9, 1)
+SHIPPED = store.load(date(2026, 11, 24), Path(__file__).parents[1] / "datasets")
 ESTIMATE = {"evidence": "estimated", "low": 2, "high": 4, "derived_from": "one figure; another", "note": "because"}
 
 
@@ -609,3 +610,21 @@ def test_every_price_known_to_be_wrong_is_a_case():
         known = {(r["sku"], round(float(r["usd_per_gpu_hour"]), 2)) for r in csv.DictReader(file)}
     cases = {(c["facts_sku"], round(float(c["wrong_each"]), 2)) for c in KNOWN_WRONG}
     assert cases == known
+
+
+# --- tier tables
+
+
+def test_the_edges_of_shipped_tier_tables_rise():
+    """Rows state their bounds in GB and in TB: they are put in order after conversion."""
+    for service in SHIPPED.services:
+        assert list(service.edges) == sorted(set(service.edges)), service
+        assert len(service.rates) == len(service.edges) + 1, service
+
+
+def test_the_egress_table_of_aws_is_the_printed_one():
+    (found,) = (
+        s for s in SHIPPED.services if (s.provider, s.category, s.plan, s.region) == ("AWS", "egress", "internet", "US")
+    )
+    assert found.edges == (100.0, 10240.0, 51200.0, 153600.0)
+    assert found.rates == (0.0, 0.09, 0.085, 0.07, 0.05)

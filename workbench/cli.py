@@ -90,7 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.run(options))
     except WorkbenchError as error:
         return _refuse(error, as_json="--json" in arguments)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "interrupted" not in str(error):  # as DuckDB puts it
+            raise
         print("interrupted: what was finished before is kept", file=sys.stderr)
         return 130
     except BrokenPipeError:

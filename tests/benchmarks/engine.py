@@ -10,7 +10,7 @@ from workbench.models import cost
 
 HALF, LIMIT_MS, AGREE = 6, 16.0, 1e-9
 TARGET = ("monthly_cost",)
-TIERS = ("egress_edges", "egress_rates", "support_edges", "support_rates")
+TIERS = tuple(f"{table}_{part}" for table in ("egress", "storage", "support") for part in ("edges", "rates"))
 SLIDERS = (("utilisation",), ("egress_gb_per_month",), ("committed_list_price", "list_price"))
 
 

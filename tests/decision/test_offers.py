@@ -291,3 +291,27 @@ def test_a_quote_competes_with_what_sellers_print(facts, chat, term):
     assert str(found.price.usd_per_gpu_hour.evidence) == "yours"
     made = answer.decide(facts, asked)
     assert made.answer.plan.head.product == "quote"
+
+
+def test_a_surer_row_lets_a_certificate_in_whatever_its_place(facts, chat):
+    asked = replace(chat, constraints=Constraints(certifications=("ISO 27001",), providers=("CoreWeave",)))
+    assert not any(o.feasible for o in options(facts, asked))
+    rows = facts.capabilities["CoreWeave", "certification"]
+    for order in ([("ISO 27001", "mine:1", "high"), *rows], [*rows, ("ISO 27001", "mine:1", "high")]):
+        surer = {**facts.capabilities, ("CoreWeave", "certification"): tuple(order)}
+        assert any(o.feasible for o in options(replace(facts, capabilities=surer), asked))
+
+
+def test_a_token_of_a_smaller_model_is_less_work(facts, chat):
+    small = replace(chat, draws=64, demand=replace(chat.demand, model_billion_parameters=13.0))
+    large, less = (answer.decide(facts, s).answer.mean for s in (replace(chat, draws=64), small))
+    assert less < large / 2
+
+
+def test_a_line_more_in_the_file_moves_no_draw(chat, tmp_path):
+    """The same scenario with a comment above it: the same figures."""
+    text = (store.folder() / "scenarios" / "chat.toml").read_text(encoding="utf-8")
+    path = tmp_path / "again.toml"
+    path.write_text("# a line more\n" + text, encoding="utf-8")
+    means = [wb.decide(replace(wb.load(s), draws=64)).answer.mean for s in ("chat", path)]
+    assert means[0] == means[1]

@@ -617,9 +617,9 @@ def test_every_price_known_to_be_wrong_is_a_case():
 
 def test_the_edges_of_shipped_tier_tables_rise():
     """Rows state their bounds in GB and in TB: they are put in order after conversion."""
-    for service in SHIPPED.services:
-        assert list(service.edges) == sorted(set(service.edges)), service
-        assert len(service.rates) == len(service.edges) + 1, service
+    for table in SHIPPED.services:
+        assert list(table.edges) == sorted(set(table.edges)), table
+        assert len(table.rates) == len(table.edges) + 1, table
 
 
 def test_the_egress_table_of_aws_is_the_printed_one():

@@ -71,6 +71,17 @@ def test_at_the_flipped_price_the_two_really_tie(decision):
     assert dearer == pytest.approx(decision.rival.mean, rel=1e-3)
 
 
+def test_a_runner_up_that_buys_at_the_same_quote_ties_as_well(facts):
+    """The health service's runner-up is a split that sends its bursts to the answer's own offer."""
+    decision = answer.decide(facts, face.changed(wb.load("health"), draws=256))
+    flip = price_flip(decision)
+    assert any(key(q) == key(flip.quantity) for leg in decision.rival.plan.legs for q in leg.inputs.values())
+    moved = scaled(flip.quantity, flip.to / flip.start)
+    ours, theirs = (mean_with(decision, o.plan, flip.quantity, moved) for o in (decision.answer, decision.rival))
+    assert ours == pytest.approx(theirs, rel=1e-3)
+    assert theirs > decision.rival.mean
+
+
 def test_past_the_flipped_price_the_runner_up_is_cheaper(decision):
     flip = price_flip(decision)
     before, beyond = (

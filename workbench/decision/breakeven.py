@@ -44,10 +44,12 @@ def _price_flip(study: Study, answer: Outcome, rival: Outcome) -> Iterator[Flip]
     leg = max(range(len(answer.plan.legs)), key=lambda i: _spend(answer.plan, i, study))
     option = answer.plan.legs[leg]
     quote = option.inputs["committed_list_price" if option.term_months else "list_price"]
-    base, drawn = values_of(answer.plan, study.draws, study.scenario.months), study.draws.of(key(quote), quote)
+    k, months = key(quote), study.scenario.months
+    drawn = study.draws.of(k, quote)
+    ours, theirs = (values_of(o.plan, study.draws, months) for o in (answer, rival))
 
-    def excess(scale: float) -> float:
-        return held(answer.plan, base, key(quote), drawn * scale) - rival.mean
+    def excess(scale: float) -> float:  # the runner-up may be a split that buys at the same quote
+        return held(answer.plan, ours, k, drawn * scale) - held(rival.plan, theirs, k, drawn * scale)
 
     high = 2.0
     while excess(high) < 0 and high < 2.0**STEPS:

@@ -64,6 +64,16 @@ def test_names_days_and_addresses_are_no_quantities(text):
     assert list(uncited(f"<p>{text}</p>")) == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["15k", "12k USD", "1e9", "7x", "½", "12GB", "10s", "30days", "100ms", "USD12", "-3.5%", "2nd", "10²", "$12"],
+)
+def test_a_number_with_a_unit_grown_to_it_is_caught(text):
+    assert len(list(uncited(f"<p>a {text} b</p>"))) == 1
+    words = cite.numerals(f"a {text} b", ("assumptions.csv:2",), Evidence.REPORTED)
+    assert (list(uncited(words._repr_html_())), str(words)) == ([], f"a {text} b")
+
+
 def test_a_cited_number_is_not_caught_and_its_neighbour_is():
     page = f"<p>{COST._repr_html_()} instead of 99 USD.</p>"
     assert len(list(uncited(page))) == 1

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from math import floor, log10
 from string import Formatter
 from typing import Any
+from unicodedata import numeric
 
 from workbench.records import Evidence, Facts, Quantity
 
@@ -142,21 +143,27 @@ def numerals(text: str, rows: tuple[str, ...], evidence: Evidence) -> Prose:
     parts: list[Any] = []
     end = 0
     for found in _NUMERAL.finditer(_bare(text)):
-        shown = text[found.start() : found.end()]
-        value = float(shown.strip("%+−-").replace(",", ""))
-        parts += [text[end : found.start()], Cited(value, "", rows, evidence, text=shown)]
+        shown, figure = found.group(), found["figure"]
+        value = numeric(figure) if figure in FRACTIONS else float(figure.replace(",", ""))
+        parts += [text[end : found.start()], Cited(value, found["unit"], rows, evidence, text=shown)]
         end = found.end()
     return Prose((*parts, text[end:]))
 
 
 # --- the finder of uncited numerals
 
+FRACTIONS = "¼½¾⅓⅔⅛⅜⅝⅞"
+_CURRENCIES = ("USD", "EUR", "GBP")
 _NAMES = re.compile(
     r"\d{4}-\d{2}-\d{2}|\d{4}-\d{2}"  # days
     r"|[\w./-]+\.(?:csv|toml|ipynb|sql|md|py|yml|yaml|json|mdx)(?::\d+)?"  # row addresses
-    r"|[A-Za-z_][\w.+-]*\d[\w.+-]*|\d+(?!(?:k|M|st|nd|rd|th)\b)[A-Za-z][\w.-]*"  # names: H100, P10, p5.48xlarge, 70B
+    rf"|\b(?!(?:{'|'.join(_CURRENCIES)})\d)[A-Za-z_][\w.+-]*\d[\w.+-]*"  # names: H100, P10, p5.48xlarge; not USD12
+    r"|\d+(?:\.\d+)?B\b"  # sizes of models: 70B
 )
-_NUMERAL = re.compile(r"(?<![\w.])[-+−]?\d[\d,]*(?:\.\d+)?%?(?!\w)")
+_NUMERAL = re.compile(
+    rf"(?:(?<![\w.])|{'|'.join(f'(?<={c})' for c in _CURRENCIES)})"
+    rf"[-+−]?(?P<figure>\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?|[{FRACTIONS}])(?P<unit>%?\w*)"  # 12, 1e9, 15k, 7x, 30days
+)
 _SILENT = ("style", "script", "svg", "head", "title", "code")
 _ALLOWED = ("cited", "stamp", "sources", "name")
 _VOID = ("br", "hr", "img", "input", "link", "meta", "col", "wbr")

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench import formula
+from workbench.decision.outcome import PARTS
 from workbench.models import cost
 from workbench.records import WorkbenchError
 
 CASES = Path(__file__).parents[1] / "cases"
 PUBLISHED = json.loads((CASES / "published.json").read_text(encoding="utf-8"))
 DECISION = json.loads((CASES / "decision.json").read_text(encoding="utf-8"))
-PARTS = formula.formulas(cost)["monthly_cost"].arguments
 LAW = settings(max_examples=8, deadline=None, derandomize=True)
 THOROUGH = settings(LAW, max_examples=200)
 DRAWS = 64
@@ -365,6 +365,18 @@ def test_waiting_does_the_same_work_later(inputs):
     assert waits["monthly_cost"] - ready["monthly_cost"] == pytest.approx(
         waits["waiting_share"] * inputs["waiting_usd_per_month"], rel=1e-6, abs=1e-3
     )
+
+
+@LAW
+@given(inputs=options())
+def test_who_waits_for_what_is_not_there_buys_nothing_elsewhere(inputs):
+    """Refused capacity is waited for where waiting has a price: no dearer hour, the same hours here, and the wait."""
+    refused, ready = (
+        evaluate({**inputs, "bridged": 0.0, "lead_time_months": 0.0, "unavailable_share": u}) for u in (0.3, 0.0)
+    )
+    assert refused["bridge_cost"] == pytest.approx(0)
+    assert refused["usage_cost"] == pytest.approx(ready["usage_cost"])
+    assert refused["waiting_cost"] == pytest.approx(0.3 * inputs["waiting_usd_per_month"])
 
 
 @LAW

@@ -16,8 +16,9 @@ from workbench.decision.offers import Option
 from workbench.models import cost, goodput
 from workbench.records import Evidence, Quantity, Scenario
 
-PARTS = formula.formulas(cost)["monthly_cost"].arguments
-"""The leaf parts of the total, as the formula that adds them up names them."""
+SUMS = ("platform_spend", "disruption_cost", "operations_cost")
+PARTS = tuple(p for s in (*SUMS, "monthly_cost") for p in formula.formulas(cost)[s].arguments if p not in SUMS)
+"""The parts of the total, as the formulas that add them up name them."""
 
 HOURS = ("useful_gpu_hours", "billed_gpu_hours", "unused_gpu_hours")
 COUNTED = {"tokens": ("tokens_in_per_month", "tokens_out_per_month"), "requests": ("requests_per_month",),

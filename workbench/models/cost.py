@@ -1,8 +1,8 @@
 """What one option costs, month by month.
 
-Formulas only: named for what they return, their arguments are the names of dataset rows or of other formulas. Arrays
-have the axes (month, draw); an input keeps its natural shape: (), (draw,) or (month, 1). What an option does not have
-(a commitment, a bridge) it binds to 0, so one set of formulas serves every basis.
+Formulas only: their arguments are the names of dataset rows or of other formulas. Arrays have the axes (month, draw);
+an input keeps its natural shape: (), (draw,) or (month, 1). What an option does not have (a commitment, a bridge) it
+binds to 0, so one set of formulas serves every basis.
 """
 
 from typing import Any
@@ -15,9 +15,9 @@ from workbench.records import WorkbenchError
 from workbench.units import (  # isort: skip
     Engineers, EngineersPerProvider, Gb, GbPerGpu, GbPerMonth, GpuHoursPerMonth, GpuHoursPerRequest, GpuHoursPerRun,
     Gpus, GpusPerInstance, Hours, HoursPerMonth, Instances, MonthCount, Months, PerMonth, Providers, Ratio,
-    RequestsPerMonth, RunsPerMonth, Share, SharePerMonth, TokensPerGpuHour, TokensPerMonth, Usd,
-    UsdPerEngineerMonth, UsdPerGb, UsdPerGbHour, UsdPerGbMonth, UsdPerGpu, UsdPerGpuHour, UsdPerGpuMonth,
-    UsdPerHour, UsdPerMonth, UsdPerVcpuHour, VcpusPerGpu,
+    RequestsPerMonth, RunsPerMonth, Share, SharePerMonth, TokensPerGpuHour, TokensPerMonth, Usd, UsdPerEngineerMonth,
+    UsdPerGb, UsdPerGbHour, UsdPerGbMonth, UsdPerGpu, UsdPerGpuHour, UsdPerGpuMonth, UsdPerHour, UsdPerMonth,
+    UsdPerVcpuHour, VcpusPerGpu,
 )  # fmt: skip
 
 
@@ -26,10 +26,7 @@ def _total(*parts: Any) -> Any:
     whole = np.broadcast_shapes(*map(np.shape, parts))
     total: Any = 0
     for part in sorted(parts, key=np.size):
-        if np.shape(total) == whole != ():
-            total += part
-        else:
-            total = total + part
+        total = total.__iadd__(part) if np.shape(total) == whole != () else total + part
     return total
 
 
@@ -241,7 +238,7 @@ def usage_cost(
     unavailable_share: Share,
 ) -> UsdPerMonth:  # fmt: skip
     """Hours bought as they come, less those that are bridged elsewhere."""
-    return overflow_gpu_hours * ((1 - waiting_share * bridged) * (1 - unavailable_share)) * offer_price
+    return overflow_gpu_hours * ((1 - waiting_share * bridged) * (1 - unavailable_share * bridged)) * offer_price
 
 
 def bridge_cost(
@@ -249,10 +246,8 @@ def bridge_cost(
     waiting_share: Share, bridged: Share, unavailable_share: Share,
 ) -> UsdPerMonth:  # fmt: skip
     """The same work elsewhere, while ordered capacity has not arrived and when what is asked for is not there."""
-    waited = waiting_share * bridged
-    return billed_gpu_hours * (waited * bridge_price) + overflow_gpu_hours * (
-        (1 - waited) * unavailable_share * bridge_price
-    )
+    waited, refused = waiting_share * bridged, unavailable_share * bridged
+    return billed_gpu_hours * (waited * bridge_price) + overflow_gpu_hours * ((1 - waited) * refused * bridge_price)
 
 
 def failure_cost(failed_gpu_hours: GpuHoursPerMonth, offer_price: UsdPerGpuHour) -> UsdPerMonth:
@@ -260,9 +255,11 @@ def failure_cost(failed_gpu_hours: GpuHoursPerMonth, offer_price: UsdPerGpuHour)
     return failed_gpu_hours * offer_price
 
 
-def waiting_cost(waiting_share: Share, bridged: Share, waiting_usd_per_month: UsdPerMonth) -> UsdPerMonth:
+def waiting_cost(
+    waiting_share: Share, bridged: Share, unavailable_share: Share, waiting_usd_per_month: UsdPerMonth
+) -> UsdPerMonth:
     """What the user says that waiting costs, where the workload waits instead of bridging; its work is done later."""
-    return waiting_share * (1 - bridged) * waiting_usd_per_month
+    return (waiting_share + (1 - waiting_share) * unavailable_share) * (1 - bridged) * waiting_usd_per_month
 
 
 # --- the rest that bills have
@@ -275,9 +272,8 @@ def graduated(quantity: Any, edges: Any, rates: Any) -> Any:
     of rate 0. The result has the quantity's shape. Raises WorkbenchError on a negative or non-finite argument.
     """
     where = "models.cost.graduated"
-    quantity, rates = numbers(where, quantity=quantity, rates=rates)
-    edges = numbers(where, edges=edges)[0] if np.size(edges) else np.empty(0)
-    edges, rates = np.atleast_1d(edges), np.atleast_1d(rates)
+    quantity, rates = numbers(where, quantity=quantity, rates=np.atleast_1d(rates))
+    edges = numbers(where, strict=True, edges=np.atleast_1d(edges))[0] if np.size(edges) else np.empty(0)
     if len(rates) != len(edges) + 1:
         raise WorkbenchError(where, f"{len(edges)} edges with {len(rates)} rates", "give one rate more than edges")
     if (np.diff(edges) <= 0).any():
@@ -326,7 +322,7 @@ def platform_spend(
     commitment_cost: UsdPerMonth, usage_cost: UsdPerMonth, egress_cost: UsdPerMonth, storage_cost: UsdPerMonth,
     transfer_cost: UsdPerMonth, control_plane_cost: UsdPerMonth,
 ) -> UsdPerMonth:  # fmt: skip
-    """What support is a share of; repeated hours are left out, as in the published calculator (clustermax.ai)."""
+    """What the seller bills, which support is a share of; without repeated hours, as in clustermax.ai's calculator."""
     return _total(commitment_cost, usage_cost, egress_cost, storage_cost, transfer_cost, control_plane_cost)
 
 
@@ -358,20 +354,23 @@ def debugging_cost(fleet_gpus: Gpus, debugging_usd_per_gpu_month: UsdPerGpuMonth
     return fleet_gpus * debugging_usd_per_gpu_month
 
 
+def disruption_cost(bridge_cost: UsdPerMonth, waiting_cost: UsdPerMonth, failure_cost: UsdPerMonth) -> UsdPerMonth:
+    """What it costs that capacity is late, not there, or fails."""
+    return _total(bridge_cost, waiting_cost, failure_cost)
+
+
+def operations_cost(
+    people_cost: UsdPerMonth, setup_cost: UsdPerMonth, observability_cost: UsdPerMonth, debugging_cost: UsdPerMonth
+) -> UsdPerMonth:
+    """What it costs to run the workload there, beside what the seller bills."""
+    return _total(people_cost, setup_cost, observability_cost, debugging_cost)
+
+
 def monthly_cost(
-    commitment_cost: UsdPerMonth, usage_cost: UsdPerMonth, bridge_cost: UsdPerMonth, failure_cost: UsdPerMonth,
-    waiting_cost: UsdPerMonth, egress_cost: UsdPerMonth, storage_cost: UsdPerMonth, transfer_cost: UsdPerMonth,
-    control_plane_cost: UsdPerMonth, observability_cost: UsdPerMonth, support_cost: UsdPerMonth,
-    people_cost: UsdPerMonth, setup_cost: UsdPerMonth, debugging_cost: UsdPerMonth,
-) -> UsdPerMonth:  # fmt: skip
+    platform_spend: UsdPerMonth, support_cost: UsdPerMonth, disruption_cost: UsdPerMonth, operations_cost: UsdPerMonth
+) -> UsdPerMonth:
     """The month's accrual: the sum of its parts."""
-    return _total(
-        commitment_cost, usage_cost, bridge_cost, failure_cost, waiting_cost, egress_cost, storage_cost, transfer_cost,
-        control_plane_cost, observability_cost, support_cost, people_cost, setup_cost, debugging_cost,
-    )  # fmt: skip
-
-
-# --- cash
+    return _total(platform_spend, support_cost, disruption_cost, operations_cost)
 
 
 def cash_commitment(commitment_cost: UsdPerMonth, upfront_share: Share, term_starts: Ratio) -> UsdPerMonth:

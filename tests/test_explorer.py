@@ -125,6 +125,9 @@ def test_charts_are_built_once_for_a_horizon(form, monkeypatch):
 
     monkeypatch.setattr(explorer, "PICTURES", [(built, frame) for _, frame in explorer.PICTURES])
     form.sliders["utilisation"].value = 0.8
+    assert form.scenario.assumptions == {"utilisation": 0.8}
+    with pytest.raises(AssertionError, match="built again"):  # another horizon has another axis
+        form.sliders["months"].value = 24
 
 
 def test_the_monthly_chart_ends_with_the_horizon(form):

@@ -104,8 +104,13 @@ MISTAKES = {
     "half a month": (toml(months=f"months = 1.5 {HERE}"), "1.5", ""),
     "months as a word": (toml(months=f'months = "twelve" {HERE}'), "twelve", ""),
     "months as true": (toml(months=f"months = true {HERE}"), "true is not a number", "number"),
+    "months in quotes": (toml(months=f'months = "12" {HERE}'), "'12' is not a number", "without quotes"),
+    "a switch in quotes": (
+        toml("[constraints]", f"spot_allowed = 'yes' {HERE}"), "'yes' is not true or false", "without quotes"),
+    "an assumption in quotes": (toml("[assumptions]", f"utilisation = '0.5' {HERE}"), "'0.5' is not", "number"),
+    "a day with its hour": (toml(as_of=f"as_of = 2026-11-24T10:00:00Z {HERE}"), "10:00:00+00:00 is not a day", "write"),
     "months without end": (toml(months=f"months = inf {HERE}"), "inf", ""),
-    "months that are no number": (toml(months=f"months = nan {HERE}"), "nan", ""),
+    "months that are no number": (toml(months=f"months = nan {HERE}"), "not finite", "a finite number"),
     "no months": (toml(months=None), "months is missing", "add months"),
     "no name": (toml(name=None), "name is missing", "add name"),
     "an empty name": (toml(name=f'name = "" {HERE}'), "at least 1", "at least 1"),
@@ -120,6 +125,8 @@ MISTAKES = {
     "a serving demand without work": (toml(out=None), "states no work", "tokens_out_per_month"),
     "a training demand without work": (toml(work='work = "training"'), "states no work", "gpu_hours"),
     "an image demand without work": (toml(work='work = "image"'), "states no work", "requests_per_month"),
+    "a service without a token": (
+        toml(**{"in": "tokens_in_per_month = 0", "out": "tokens_out_per_month = 0"}), "states no work", "tokens_in"),
     "runs without hours": (toml("runs_per_month = 4"), "runs without hours", "gpu_hours_per_run"),
     "a key with a typo": (
         toml(months="months = 12", name=f'nmae = "service" {HERE}'), "unknown key", "did you mean 'name'"),

@@ -16,6 +16,7 @@ from tests.tiny import assumption, price, service
 from workbench import store
 from workbench.decision import answer
 from workbench.records import Evidence, Facts, InputProblems, Price, Scenario, WorkbenchError
+from workbench.soundness import NEEDED
 
 DATASETS = Path(__file__).parents[1] / "datasets"
 SHARED = Path(os.environ.get("WORKBENCH_SHARED") or DATASETS.parent.parent / "shared")
@@ -326,6 +327,14 @@ def test_another_currency_is_converted_at_its_newest_rate(folder):
 def test_a_chip_hour_and_an_instance_hour_become_accelerator_hours(folder):
     tiny.write(folder, prices=[price(unit="USD/instance-hour", value=24), price(sku="chip", unit="USD/chip-hour")])
     assert {p.usd_per_gpu_hour.value for p in store.load(LATER, folder).prices} == {3.0}
+
+
+@pytest.mark.parametrize("table", NEEDED)
+def test_a_table_without_a_row_is_refused_by_its_name(table, folder):
+    """Its header alone: no row is bad in itself, but no decision can be given."""
+    tiny.fill(tiny.write(folder) / f"{table}.csv", table, [])
+    found, _ = store.problems(folder)
+    assert (f"{table}.csv", "no row") in [(p.where, p.what) for p in found]
 
 
 def test_tiers_in_terabytes_have_edges_of_1024_gigabytes(folder):

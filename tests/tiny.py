@@ -58,6 +58,7 @@ def assumption(**changes: object) -> Row:
 def write(folder: Path, **tables: Sequence[Row]) -> Path:
     """A folder of datasets: the base rows, and after them those of each table; prices by their seller."""
     (folder / "prices").mkdir(parents=True)
+    tables = {"services": [service()]} | tables
     shutil.copy(DATASETS / "schema.sql", folder)
     for path in DATASETS.glob("*.csv"):
         fill(folder / path.name, path.stem, [*BASE.get(path.stem, ()), *tables.get(path.stem, ())])

@@ -78,7 +78,7 @@ def theme() -> dict[str, Any]:
 
 
 def enable() -> None:
-    """Charts of this session show themselves as SVG, in this theme: in JupyterLab, on GitHub, in a report, on paper.
+    """Charts of this notebook show themselves as SVG, in this theme: in JupyterLab, on GitHub, in a report, on paper.
 
     Altair's own renderers ask the network for their scripts, or draw nothing where no JavaScript runs.
     """

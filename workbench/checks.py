@@ -18,8 +18,11 @@ def numbers(where: str, /, *, low: float = 0.0, strict: bool = False, **argument
 def _number(where: str, name: str, value: Any, low: float, *, strict: bool) -> Any:
     bound = f"give a finite number {'above' if strict else 'of at least'} {low:g}"
     try:
-        array = np.asarray(value, dtype=float)
-    except (TypeError, ValueError) as error:
+        array = np.asarray(value)
+        if array.dtype.kind in "bSU":  # NumPy would read true as 1 and '5' as 5
+            raise TypeError(array.dtype.name)
+        array = array.astype(float)
+    except (TypeError, ValueError, OverflowError) as error:
         raise WorkbenchError(where, f"{name}={value!r} is not a number", bound) from error
     if array.size == 0:
         raise WorkbenchError(where, f"{name} is empty", bound)

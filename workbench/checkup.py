@@ -15,7 +15,7 @@ def everything(datasets: Path | None = None) -> tuple[list[WorkbenchError], list
         found += [p for path in sorted((datasets / "scenarios").glob("*.toml")) for p in _scenario(path, datasets)]
     for folder in ("notebooks", "reports"):
         found += [p for path in sorted((datasets.parent / folder).glob("*.ipynb")) for p in _notebook(path)]
-    return found, warnings
+    return list({(p.where, p.what): p for p in found}.values()), warnings
 
 
 def _scenario(path: Path, datasets: Path) -> list[WorkbenchError]:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from datetime import date
 from functools import cache
+from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from workbench.records import Facts, InputProblems, Quantity, Range, Scenario, WorkbenchError
 
@@ -33,6 +34,8 @@ def find(scenario: str | Path, folder: Path) -> Path:
         return folder / "scenarios" / f"{text}.toml"
     if _is_file(text):
         return Path(text)
+    if not names:
+        raise WorkbenchError(str(folder), "no scenarios here, so these are no datasets", "set WORKBENCH_DATASETS")
     raise WorkbenchError(text, "no such scenario", "give a path, or " + _nearest(text, names))
 
 
@@ -111,11 +114,12 @@ def parse(
     from pydantic import ValidationError  # only here, at the door
 
     file = _File(name, lines or {})
-    found = list(_unknown_keys(table, Scenario, "", file)) + list(_booleans(table, "", file))
+    found = list(_unknown_keys(table, Scenario, "", file)) + list(_mistyped(table, Scenario, "", file))
+    mistyped = {p.where for p in found}
     day = table.get("as_of")
     if type(day) is not date and "as_of" in table:
         found.append(
-            WorkbenchError(file.at("as_of"), f"{day!r} is not a day", "write as_of = 2026-11-24, without quotes")
+            WorkbenchError(file.at("as_of"), f"{day} is not a day", "write as_of = 2026-11-24, without quotes")
         )
     elif known is not None and day is not None:
         names_then = known(day)
@@ -123,7 +127,8 @@ def parse(
     try:
         scenario = _adapter().validate_python(_pruned(table, Scenario))
     except ValidationError as error:
-        found += [_problem(e, file) for e in error.errors() if not _other_form(e) and e["loc"] != ("as_of",)]
+        refused = [_problem(e, file) for e in error.errors() if not _other_form(e) and e["loc"] != ("as_of",)]
+        found += [p for p in refused if p.where not in mistyped]
         found += [_problem(e, file) for e in error.errors() if e["loc"] == ("as_of",) and e["type"] == "missing"]
     else:
         found += list(_meaning(scenario, file))
@@ -177,14 +182,30 @@ def _unknown_keys(table: Mapping[str, Any], kind: Any, prefix: str, file: _File)
                 yield WorkbenchError(file.at(prefix + key), f"{value!r} is not a table", f"write [{prefix}{key}]")
 
 
-def _booleans(table: Mapping[str, Any], prefix: str, file: _File) -> Iterator[WorkbenchError]:
-    """true and false where a number belongs: Python would read them as 1 and 0."""
-    switches = ("confidential_computing", "managed_kubernetes", "spot_allowed", "marketplace_allowed")
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _booleans(value, f"{prefix}{key}.", file)
-        elif isinstance(value, bool) and key not in switches:
-            yield WorkbenchError(file.at(prefix + key), f"{str(value).lower()} is not a number", "write a number")
+def _forms(kind: Any) -> Iterator[Any]:
+    """A type with all that stands within it: the members of a union, the words of a Literal."""
+    yield kind
+    for part in get_args(kind):
+        yield from _forms(part)
+
+
+def _mistyped(value: Any, kind: Any, key: str, file: _File) -> Iterator[WorkbenchError]:
+    """A text, or true and false, where neither belongs: pydantic would read `"12"` as 12 and true as 1."""
+    forms = tuple(_forms(kind))
+    if isinstance(value, Mapping):
+        by_name = get_args(kind)[-1] if get_origin(kind) is Mapping else None
+        hints = next((get_type_hints(f) for f in forms if is_dataclass(f)), {}) if by_name is None else {}
+        for name, item in value.items():
+            if (inner := hints.get(name, by_name)) is not None:
+                yield from _mistyped(item, inner, f"{key}.{name}" if key else name, file)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _mistyped(item, kind, key, file)
+    elif isinstance(value, bool | str) and type(value) not in forms:
+        wanted = "true or false" if bool in forms else "a number" if {int, float} & {*forms} else ""
+        if wanted:
+            shown = repr(value) if isinstance(value, str) else str(value).lower()
+            yield WorkbenchError(file.at(key), f"{shown} is not {wanted}", f"write {wanted}, without quotes")
 
 
 def _pruned(table: Mapping[str, Any], kind: Any) -> dict[str, Any]:
@@ -200,13 +221,15 @@ def _pruned(table: Mapping[str, Any], kind: Any) -> dict[str, Any]:
 
 PLAIN = {
     "tuple_type": "not a list", "float_type": "not a number", "float_parsing": "not a number",
-    "int_type": "not a number",
-    "int_from_float": "not a whole number", "int_parsing": "not a whole number", "string_type": "not a text",
-    "bool_type": "not true or false", "bool_parsing": "not true or false", "date_type": "not a day such as 2026-11-24",
-    "date_from_datetime_inexact": "not a day such as 2026-11-24", "date_parsing": "not a day such as 2026-11-24",
-    "date_from_datetime_parsing": "not a day such as 2026-11-24",
+    "int_type": "not a number", "int_from_float": "not a whole number", "int_parsing": "not a whole number",
+    "string_type": "not a text", "bool_type": "not true or false", "bool_parsing": "not true or false",
 }  # fmt: skip
 """Pydantic's kinds of mistake in plain words."""
+
+
+WORDS = {
+    "ge": "at least", "gt": "above", "le": "at most", "lt": "below", "min_length": "at least", "max_length": "at most",
+}  # fmt: skip
 
 
 def _other_form(error: Any) -> bool:
@@ -226,20 +249,12 @@ def _problem(error: Any, file: _File) -> WorkbenchError:
     if error["type"] == "literal_error":
         allowed = re.findall(r"'([^']*)'", error["ctx"]["expected"])
         remedy = _nearest(str(error["input"]), allowed)
-    limits = {
-        k: v for k, v in error.get("ctx", {}).items() if k in ("ge", "gt", "le", "lt", "min_length", "max_length")
-    }
+    limits = [f"{WORDS[k]} {v}" for k, v in error.get("ctx", {}).items() if k in WORDS]
     if limits:
-        words = {
-            "ge": "at least",
-            "gt": "above",
-            "le": "at most",
-            "lt": "below",
-            "min_length": "at least",
-            "max_length": "at most",
-        }
-        remedy = "give " + " and ".join(f"{words[k]} {v}" for k, v in limits.items())
+        remedy = "give " + " and ".join(limits)
     reason = PLAIN.get(error["type"], reason)
+    if isinstance(error["input"], float) and not isfinite(error["input"]):
+        reason, remedy = "not finite", "give a finite number"
     shown = str(error["input"]) if isinstance(error["input"], date) else repr(error["input"])
     return WorkbenchError(file.at(key), f"{shown[:80]}: {reason}", remedy)
 
@@ -256,7 +271,6 @@ def _numbers(value: Any, key: str) -> Iterator[tuple[str, float | Range]]:
                 yield from _numbers(getattr(value, f.name), f"{key}.{f.name}" if key else f.name)
 
 
-WORDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 HOLDS = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
 
 
@@ -279,17 +293,18 @@ def _meaning(scenario: Scenario, file: _File) -> Iterator[WorkbenchError]:
     """What is well formed but means nothing: not finite, ranges in disorder, a demand without work, unknown names."""
     for key, number in _numbers(scenario, ""):
         ends = (number.low, number.value, number.high) if isinstance(number, Range) else (number,)
-        if not all(abs(e) < float("inf") for e in ends):
+        if not all(map(isfinite, ends)):
             yield WorkbenchError(file.at(key), f"{number} is not finite", "give a finite number")
         elif isinstance(number, Range) and not number.low <= number.value <= number.high:
             yield WorkbenchError(file.at(key), "low, value, high are not in order", "give low <= value <= high")
         elif isinstance(number, Range) and (limit := _beyond(key, number)):
             yield WorkbenchError(file.at(key), f"{number.low:g} to {number.high:g} is out of range", f"give {limit}")
     demand = scenario.demand
+    tokens = (demand.tokens_in_per_month, demand.tokens_out_per_month)
     stated = {
-        "serving": demand.tokens_in_per_month is not None and demand.tokens_out_per_month is not None,
-        "training": any(v is not None for v in (demand.gpu_hours_per_month, demand.runs_per_month, demand.gpus)),
-        "image": demand.requests_per_month is not None and demand.gpu_hours_per_request is not None,
+        "serving": None not in tokens and tokens != (0, 0),
+        "training": any((demand.gpu_hours_per_month, demand.runs_per_month, demand.gpus)),
+        "image": bool(demand.requests_per_month and demand.gpu_hours_per_request),
     }
     ways = {
         "serving": "tokens_in_per_month and tokens_out_per_month",

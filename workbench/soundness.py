@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 TABLES = ("sources", "prices", "services", "assumptions", "hardware", "providers", "capabilities", "conformance",
           "regions", "availability", "discounts", "supply", "people", "claims", "currencies")  # fmt: skip
 
+NEEDED = ("services", "assumptions", "hardware", "providers", "regions")
+"""Tables without whose rows no decision can be given."""
+
 
 class Schema(NamedTuple):
     """The database with what its own catalogue says: columns and rules of each table, read once."""
@@ -98,6 +101,8 @@ def across(schema: Schema) -> Iterator[WorkbenchError]:
     con = schema.con
     for table in TABLES[1:]:
         has = schema.columns[table]
+        if table in NEEDED and con.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is None:
+            yield WorkbenchError(f"{table}.csv", "no row", "restore its rows")
         if "source" in has:
             for place, source in con.execute(
                 f"SELECT place, source FROM {table} WHERE source NOT IN (SELECT source FROM sources)"

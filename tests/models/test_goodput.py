@@ -126,7 +126,11 @@ def test_the_ratio_is_the_formula_that_is_promised():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [(n, v) for n in ("mtbf_h", "restart_h", "checkpoint_h", "interval_h") for v in (-1.0, NAN, INF, [], "long", None)]
+    [
+        (n, v)
+        for n in ("mtbf_h", "restart_h", "checkpoint_h", "interval_h")
+        for v in (-1.0, NAN, INF, [], "long", None, "5", True)
+    ]
     + [("mtbf_h", 0.0), ("interval_h", 0.0), ("mtbf_h", [1.0, -1.0])],
     ids=str,
 )
@@ -137,6 +141,11 @@ def test_bad_arguments_are_refused_by_name(name, value):
     assert "wall_per_useful_hour" in refused.value.where
     assert name in refused.value.what
     assert refused.value.remedy
+
+
+def test_arrays_of_two_lengths_are_refused():
+    with pytest.raises(WorkbenchError, match="do not fit"):
+        goodput.wall_per_useful_hour([6.0, 7.0], [0.2, 0.3, 0.4], 0.05, 0.8)
 
 
 def test_failures_that_outrun_the_work_are_an_error_not_infinity():

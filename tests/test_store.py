@@ -60,6 +60,14 @@ def test_every_shipped_address_names_its_line():
             assert value == float(lines[place]["value"])
 
 
+@pytest.mark.parametrize(("later", "node"), [(13, False), (88, True)])
+def test_a_price_may_rise_from_the_sellers_own_but_not_to_that_of_a_node(later, node, folder):
+    """Dear beside the others already: a fifth more is a rise, eight times as much is eight accelerators."""
+    rows = [price(provider="Bigco", value=3), price(value=11), price(value=later, as_of="2026-07-01", recorded=LATER)]
+    found, _ = store.problems(tiny.write(folder, prices=rows))
+    assert any("for an hour of one H100" in p.what for p in found) is node
+
+
 def test_an_appended_row_moves_no_address(folder):
     tiny.write(folder, prices=[price(), price(region="west")])
     before = {p.region: p.usd_per_gpu_hour.rows for p in store.load(LATER, folder).prices}

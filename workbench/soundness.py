@@ -7,6 +7,7 @@ import csv
 import difflib
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
@@ -197,17 +198,18 @@ def _per_node(con: "DuckDBPyConnection") -> Iterator[WorkbenchError]:
     if not limit:
         yield WorkbenchError("assumptions.csv", "per_node_price_ratio is missing", "add the row")
         return
-    by_thing: dict[tuple[str, str], dict[str, list[tuple[str, float]]]] = defaultdict(lambda: defaultdict(list))
-    for place, provider, gpu, basis, value in con.execute(
-        "SELECT place, provider, gpu, basis, CASE unit WHEN 'USD/instance-hour' THEN value / gpu_count ELSE value END"
-        " FROM prices WHERE kind = 'offer' AND currency = 'USD'"
+    by_thing: dict[tuple[str, str], dict[str, list[tuple[str, float, date]]]] = defaultdict(lambda: defaultdict(list))
+    for place, provider, gpu, basis, value, day in con.execute(
+        "SELECT place, provider, gpu, basis, CASE unit WHEN 'USD/instance-hour' THEN value / gpu_count ELSE value END,"
+        " first_day(as_of) FROM prices WHERE kind = 'offer' AND currency = 'USD'"
     ).fetchall():
-        by_thing[gpu, basis][provider].append((place, value))
+        by_thing[gpu, basis][provider].append((place, value, day))
     for (gpu, basis), sellers in by_thing.items():
         for provider, rows in sellers.items():
-            others = [value for other, theirs in sellers.items() if other != provider for _, value in theirs]
-            for place, value in rows if others else ():
-                if value > limit[0][0] * median(others):
+            others = [value for other, theirs in sellers.items() if other != provider for _, value, _ in theirs]
+            for place, value, day in rows if others else ():
+                own = [earlier for _, earlier, then in rows if then < day]  # what the seller asked before is no node's
+                if value > limit[0][0] * max(median(others), median(own or [0])):
                     what = f"{value:g} USD for an hour of one {gpu} ({basis}); the others' median is {median(others):g}"
                     node = "is it the price of a whole node? give unit USD/instance-hour, or make it a reference row"
                     yield WorkbenchError(place, what, node)

@@ -190,7 +190,7 @@ def ranges(source: Any) -> "alt.LayerChart":
     y = alt.Y("option:N", sort=None, title=None)
     colour = _colour("kind", frame)
     title = "cost over the horizon, thousand USD: from P10 to P90, line at P50"
-    axis = alt.X("p10:Q", title=title, scale=alt.Scale(zero=True))
+    axis = alt.X("p10:Q", title=title, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=8))
     mark = _marks().encode(y=y)
     bars = mark.mark_bar(height=12, opacity=0.6, cornerRadius=2).encode(x=axis, x2="p90:Q", color=colour)
     middle = mark.mark_tick(thickness=2, height=16).encode(x=alt.X("p50:Q"), color=colour)
@@ -202,8 +202,8 @@ def ranges(source: Any) -> "alt.LayerChart":
 
 
 def _colour(column: str, frame: "pl.DataFrame") -> Any:
-    """Colour by kind of provider; the legend leaves out a mix where there is none."""
-    alt, shown = _altair(), [k for k in kinds.SIDES if k != MIX or MIX in frame[column]]
+    """Colour by kind of provider; the legend names the kinds that are there."""
+    alt, shown = _altair(), [k for k in kinds.SIDES if k in frame[column]]
     scale = alt.Scale(domain=list(kinds.SIDES), range=[COLOURS[k] for k in kinds.SIDES])
     return alt.Color(f"{column}:N", scale=scale, legend=alt.Legend(values=shown))
 
@@ -247,12 +247,13 @@ def monthly(source: Any) -> "alt.LayerChart":
     few = list(range(1, last + 1)) if last <= YEAR else alt.Undefined
     whole = alt.Axis(format="d", tickMinStep=1, grid=False, values=few)
     span = alt.Scale(domain=[1, max(last, 2)], nice=False)
-    x = alt.X("month:Q", title="month (line: mean; band: P10 to P90)", axis=whole, scale=span)
+    x = alt.X("month:Q", title="month (line: mean, dashed for the rival; band: P10 to P90)", axis=whole, scale=span)
     colour = _colour("kind", frame)
     mark = _marks().encode(x=x, color=colour, detail="option:N")
     y = alt.Y("low:Q", title="thousand USD a month", scale=alt.Scale(zero=True))
     band = mark.mark_area(opacity=0.18).encode(y=y, y2="high:Q")
-    line = mark.mark_line(strokeWidth=2).encode(y=alt.Y("mean:Q"))
+    dash = alt.condition("datum.answer", alt.value([1, 0]), alt.value([5, 3]))  # two of one kind have one colour
+    line = mark.mark_line(strokeWidth=2).encode(y=alt.Y("mean:Q"), strokeDash=dash)
     ends = mark.transform_joinaggregate(last="max(month)").transform_filter("datum.answer && datum.month == datum.last")
     dot = ends.mark_point(shape="diamond", filled=True, size=90, opacity=1)
     dot = dot.encode(y=alt.Y("mean:Q"), color=alt.value(COLOURS["answer"]))

@@ -151,6 +151,28 @@ CREATE TABLE hardware (
     UNIQUE (gpu, attribute, as_of, source)
 );
 
+CREATE TABLE parameters (                 -- constants of the models of waking, serving, scaling and traffic
+    model VARCHAR NOT NULL CHECK (model IN ('coldstart', 'serving', 'autoscaler', 'traffic')),
+    subject VARCHAR NOT NULL,             -- what it holds for: a platform and mitigation, a replica, an autoscaler, a trace
+    name VARCHAR NOT NULL,
+    value DOUBLE NOT NULL CHECK (isfinite(value)),
+    low DOUBLE CHECK (low <= value),
+    high DOUBLE CHECK (high >= value AND isfinite(high)),
+    unit unit NOT NULL,
+    as_of VARCHAR NOT NULL CHECK (is_day(as_of)),
+    recorded DATE NOT NULL,
+    source VARCHAR NOT NULL,
+    evidence evidence NOT NULL,
+    confidence confidence NOT NULL,
+    supersedes VARCHAR,
+    withdrawn DATE,
+    derived_from VARCHAR,
+    note VARCHAR,
+    CHECK (first_day(as_of) <= recorded),
+    CHECK (evidence <> 'estimated' OR (low IS NOT NULL AND high IS NOT NULL AND derived_from IS NOT NULL AND note IS NOT NULL)),
+    UNIQUE (model, subject, name, as_of, source)
+);
+
 CREATE TABLE providers (
     provider VARCHAR NOT NULL UNIQUE,
     kind provider_kind NOT NULL,

@@ -189,6 +189,8 @@ class Facts:
     services: tuple[Service, ...]
     assumptions: tuple[Scoped, ...]
     hardware: Mapping[tuple[str, str], Quantity]
+    parameters: Mapping[tuple[str, str, str], Quantity]
+    """(model, subject, name) -> a constant of the models of waking, serving, scaling and traffic."""
     provider_kinds: Mapping[str, tuple[str, str]]
     provider_countries: Mapping[str, str]
     regions: Mapping[tuple[str, str], Mapping[str, str]]

@@ -166,6 +166,7 @@ def _facts(as_of: date, datasets: Path, key: str) -> Facts:
         raise _nothing_yet(schema, as_of)
     assumptions = _things(_visible(schema, "assumptions", as_of, rates), SCOPED)
     hardware = _things(_visible(schema, "hardware", as_of, rates), ("gpu", "attribute"))
+    constants = _things(_visible(schema, "parameters", as_of, rates), ("model", "subject", "name"))
     sellers, places, sources = (_records(schema.con, f"SELECT * FROM {t}") for t in ("providers", "regions", "sources"))
     return Facts(
         as_of=as_of,
@@ -176,6 +177,7 @@ def _facts(as_of: date, datasets: Path, key: str) -> Facts:
             Scoped(_quantity(g, g[0]["name"]), {s: g[0][s] for s in SCOPES if g[0][s]}) for g in assumptions
         ),
         hardware={(g[0]["gpu"], g[0]["attribute"]): _quantity(g, g[0]["attribute"]) for g in hardware},
+        parameters={(g[0]["model"], g[0]["subject"], g[0]["name"]): _quantity(g, g[0]["name"]) for g in constants},
         provider_kinds={r["provider"]: (r["kind"], r["place"]) for r in sellers},
         provider_countries={r["provider"]: r["country"] for r in sellers},
         regions={(r["provider"], r["region"]): r for r in places},

@@ -37,6 +37,11 @@ UsdPerMillionTokens = Annotated[Any, Unit("USD/megatoken", "USD/million tokens")
 UsdPerRequest = Annotated[Any, Unit("USD/request", "USD/request")]
 UsdPerRun = Annotated[Any, Unit("USD/run", "USD/run")]
 
+Seconds = Annotated[Any, Unit("second", "second")]
+PerSecond = Annotated[Any, Unit("1/second", "1/second")]
+GbPerSecond = Annotated[Any, Unit("GB/second", "GB/second")]
+Tokens = Annotated[Any, Unit("token", "token")]
+SecondsPerToken = Annotated[Any, Unit("second/token", "second/token")]
 Hours = Annotated[Any, Unit("hour", "hour")]
 Months = Annotated[Any, Unit("month", "month")]
 HoursPerMonth = Annotated[Any, Unit("hour/month", "hour/month")]
@@ -67,6 +72,7 @@ Providers = Annotated[Any, Unit("provider", "provider")]
 # Units of dataset rows that no formula takes as they stand: text -> (text of the unit it becomes on load, factor).
 # GB is 2**30 bytes wherever a seller bills by it (AWS, Google, Azure and CoreWeave say so), so a cloud TB is 1024 GB.
 _YEAR_HOURS = 365 * 24
+HOUR_SECONDS = 3600.0
 CONVERTED: dict[str, tuple[str, float]] = {
     "GiB": ("GB", 1.0),
     "TB": ("GB", 1024.0),
@@ -79,8 +85,9 @@ CONVERTED: dict[str, tuple[str, float]] = {
     "USD/vCPU-second": ("USD/vCPU-hour", 3600.0),
     "USD/chip-hour": ("USD/GPU-hour", 1.0),
     "1/GPU-year": ("1/GPU-hour", 1.0 / _YEAR_HOURS),
-    "minute": ("hour", 1.0 / 60.0),
-    "second": ("hour", 1.0 / 3600.0),
+    "minute": ("second", 60.0),
+    "millisecond": ("second", 0.001),
+    "millisecond/token": ("second/token", 0.001),
 }
 
 # Units of rows that are evidence (supply, people, hardware) and enter a formula only through an assumption.

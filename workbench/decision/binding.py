@@ -12,11 +12,10 @@ import numpy as np
 
 from workbench.decision.desk import Desk, age_days, constant, rate, tiers
 from workbench.records import Basis, Evidence, Price, Quantity, Scenario, WorkbenchError
-from workbench.units import CONVERTED
+from workbench.units import CONVERTED, HOUR_SECONDS
 
 DAYS_A_MONTH = 365.25 / 12
 TB = CONVERTED["TB"][1]
-SECOND = CONVERTED["second"][1]
 
 COUNTED = {
     "tokens_in_per_month": "token/month", "tokens_out_per_month": "token/month", "requests_per_month": "request/month",
@@ -137,7 +136,8 @@ def _billing(desk: Desk, price: Price) -> Iterator[Quantity]:
         if seconds is None:
             yield desk.assumption(name, **_scope(desk, price))
         else:
-            yield Quantity(name=name, value=seconds * SECOND, unit="hour", rows=row.rows[:1], evidence=row.evidence)
+            hours = seconds / HOUR_SECONDS
+            yield Quantity(name=name, value=hours, unit="hour", rows=row.rows[:1], evidence=row.evidence)
 
 
 def _price(desk: Desk, price: Price) -> Iterator[Quantity]:

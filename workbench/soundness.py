@@ -18,8 +18,9 @@ from workbench.units import CONVERTED
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-TABLES = ("sources", "prices", "services", "assumptions", "hardware", "parameters", "providers", "capabilities",
-          "conformance", "regions", "availability", "discounts", "supply", "people", "claims", "currencies")  # fmt: skip
+TABLES = ("sources", "prices", "services", "assumptions", "hardware", "parameters", "providers",
+          "capabilities", "conformance", "regions", "availability", "discounts", "supply", "people", "claims",
+          "currencies")  # fmt: skip
 
 NEEDED = ("services", "assumptions", "hardware", "providers", "regions")
 """Tables without whose rows no decision can be given."""

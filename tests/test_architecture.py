@@ -81,15 +81,17 @@ MAY_IMPORT = {
     "decision": {"units", "records", "checks", "formula", "cite", "models", "decision"},
 }
 """units <- records <- formula, cite <- models <- decision; records <- store <- bills."""
-CHAIN = {"models.kernel": {"models.autoscalers"}, "models.simulation": {"models.kernel", "models.autoscalers"}}
-"""The one chain inside the models."""
+_LINKS = ("autoscalers", "policies", "kernel", "control", "replicas", "fleet", "simulation")
+CHAIN = {f"models.{m}": {f"models.{before}" for before in _LINKS[:k]} for k, m in enumerate(_LINKS)}
+"""The one chain inside the models: rules, policies, compiled loops, runs."""
 SHOWS = {"decision.answer": {"tables", "prose"}}
 """A result shows itself in Jupyter through words and a table that are imported only then."""
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m.partition(".")[0] in MAY_IMPORT])
 def test_imports_point_along_the_arrows(module):
-    rooms = {m.partition(".")[0] for m in inside(module) - CHAIN.get(module, set()) - SHOWS.get(module, set())}
+    chain = {*CHAIN[module], "models"} if module in CHAIN else set()
+    rooms = {m.partition(".")[0] for m in inside(module) - chain - SHOWS.get(module, set())}
     assert rooms - {module} <= MAY_IMPORT[module.partition(".")[0]]
 
 
@@ -203,10 +205,14 @@ def functions(tree: ast.AST) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     return [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
+LOOPS = {"models.kernel": {"pool"}, "models.fleet": {"fleet"}}
+"""Event loops are one flat function each: what is called in them costs twice."""
+
+
 @pytest.mark.parametrize("module", TREES)
 def test_a_function_is_short(module):
     long = {f.name: f.end_lineno - f.lineno + 1 for f in functions(TREES[module])}
-    assert {n: lines for n, lines in long.items() if lines > LONGEST_FUNCTION} == {}
+    assert {n for n, lines in long.items() if lines > LONGEST_FUNCTION} == LOOPS.get(module, set())
 
 
 @pytest.mark.parametrize("module", TREES)
@@ -249,10 +255,11 @@ def test_nothing_but_the_command_line_reads_the_clock(module):
 
 
 def numerals(node: ast.AST, *, quiet: bool = False) -> Iterator[ast.Constant]:
-    """Numbers other than 0, 1, 2, but for named constants of a module and the defaults of a function's arguments."""
+    """Numbers other than 0, 1, 2, but for named constants of a module and defaults of arguments and fields."""
     for child in ast.iter_child_nodes(node):
         named = isinstance(node, ast.Module) and isinstance(child, ast.Assign | ast.AnnAssign) and constant_names(child)
         default = isinstance(node, ast.arguments) and child in [*node.defaults, *node.kw_defaults]
+        default |= isinstance(node, ast.ClassDef) and isinstance(child, ast.AnnAssign)
         decorator = isinstance(node, ast.FunctionDef) and child in node.decorator_list
         hushed = quiet or bool(named) or default or decorator
         if isinstance(child, ast.Constant) and type(child.value) in (int, float) and child.value not in (0, 1, 2):
@@ -264,7 +271,8 @@ def numerals(node: ast.AST, *, quiet: bool = False) -> Iterator[ast.Constant]:
 
 def constant_names(node: ast.Assign | ast.AnnAssign) -> bool:
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    return all(isinstance(t, ast.Name) and t.id.lstrip("_").isupper() for t in targets)
+    names = [n for t in targets for n in (t.elts if isinstance(t, ast.Tuple) else [t])]
+    return all(isinstance(n, ast.Name) and n.id.lstrip("_").isupper() for n in names)
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if m.startswith(("models", "decision"))])

@@ -42,6 +42,11 @@ PerSecond = Annotated[Any, Unit("1/second", "1/second")]
 GbPerSecond = Annotated[Any, Unit("GB/second", "GB/second")]
 Tokens = Annotated[Any, Unit("token", "token")]
 SecondsPerToken = Annotated[Any, Unit("second/token", "second/token")]
+SecondsPerTokenPerToken = Annotated[Any, Unit("second/token**2", "second/token-token")]  # of an answer, of its context
+TokensPerSecond = Annotated[Any, Unit("token/second", "token/second")]
+TokensPerGpuSecond = Annotated[Any, Unit("token/(GPU*second)", "token/GPU-second")]
+GbPerToken = Annotated[Any, Unit("GB/token", "GB/token")]
+GbPerGpuSecond = Annotated[Any, Unit("GB/(GPU*second)", "GB/GPU-second")]
 Hours = Annotated[Any, Unit("hour", "hour")]
 Months = Annotated[Any, Unit("month", "month")]
 HoursPerMonth = Annotated[Any, Unit("hour/month", "hour/month")]
@@ -88,6 +93,9 @@ CONVERTED: dict[str, tuple[str, float]] = {
     "minute": ("second", 60.0),
     "millisecond": ("second", 0.001),
     "millisecond/token": ("second/token", 0.001),
+    "millisecond/kilotoken": ("second/token", 1e-6),
+    "millisecond/token-kilotoken": ("second/token-token", 1e-6),
+    "byte/token": ("GB/token", 1.0 / 2**30),
 }
 
 # Units of rows that are evidence (supply, people, hardware) and enter a formula only through an assumption.

@@ -90,3 +90,14 @@ def test_an_assumption_has_the_unit_of_the_argument_it_is_named_for():
     for number, row in rows:
         text = units.CONVERTED.get(row["unit"], (row["unit"], 1.0))[0]
         assert {text} == known[row["name"]], f"assumptions.csv:{number} {row['name']} is in {row['unit']}"
+
+
+def test_a_parameter_has_the_unit_of_the_argument_it_is_named_for():
+    known = arguments()
+    with (DATASETS / "parameters.csv").open(encoding="utf-8", newline="") as file:
+        rows = [(n, r) for n, r in enumerate(csv.DictReader(file), start=2) if r["model"] in ("coldstart", "serving")]
+    named = [(number, row) for number, row in rows if row["name"] in known]
+    assert len(named) > len(rows) / 2
+    for number, row in named:
+        text = units.CONVERTED.get(row["unit"], (row["unit"], 1.0))[0]
+        assert {text} == known[row["name"]], f"parameters.csv:{number} {row['name']} is in {row['unit']}"

@@ -52,7 +52,8 @@ POLICIES = {
     ),
     "ray": st.builds(
         RayServe, cold_start_s=COLD, target_ongoing=st.sampled_from([1, 2]),
-        upscale_delay_s=st.sampled_from([0, 3, 30]), downscale_delay_s=st.sampled_from([2, 60]), upscaling_factor=st.sampled_from([0.5, 1.0, 2.0]),
+        upscale_delay_s=st.sampled_from([0, 3, 30]), downscale_delay_s=st.sampled_from([2, 60]),
+        upscaling_factor=st.sampled_from([0.5, 1.0, 2.0]),
         **{**common, "max_replicas": st.sampled_from([1, 3, 100])},
     ),
     "modal": st.builds(

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.models.twin import Twin
+from workbench.models import queueing
 from workbench.models.policies import (
     Fixed,
     HybridHistogram,
@@ -16,7 +17,8 @@ from workbench.models.policies import (
     RayServe,
     SageMaker,
 )  # fmt: skip
-from workbench.models.simulation import Batching, simulate
+from workbench.models.simulation import Batching, Simulation, simulate
+from workbench.records import WorkbenchError
 
 LAW = settings(max_examples=150, deadline=None, derandomize=True)
 GRID = st.integers(0, 40).map(lambda k: k / 4)
@@ -112,3 +114,151 @@ def test_with_batching_and_failures_too(name):
         assert_equal_to_the_twin(trace, policy, batching, life)
 
     law()
+
+
+# --- theory
+
+
+def poisson(rate: float, mean: float, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    return np.cumsum(random.exponential(1 / rate, n)), random.exponential(mean, n)
+
+
+POOLS = [(0.5, 2.0, 60.0), (2.0, 4.0, 30.0), (0.002, 10.0, 600.0), (0.9, 1.991, 600.0)]
+
+
+@pytest.mark.parametrize(("rate", "mean", "idle_s"), POOLS)
+def test_a_keep_alive_pool_is_within_its_own_interval_of_the_exact_theory(rate, mean, idle_s):
+    arrivals, service = poisson(rate, mean, 400_000, seed=11)
+    run = simulate(arrivals, service, KeepAlive(idle_s, 0.0), warm_up_s=20 * idle_s)
+    exact = queueing.keep_alive(rate, mean, idle_s)
+    low, high = run.interval("cold_share")
+    assert low <= exact.cold_share <= high
+    assert run.mean_replicas == pytest.approx(exact.mean_replicas, rel=0.01)
+
+
+@pytest.mark.parametrize(("rate", "mean", "servers"), [(0.5, 1.0, 1), (4.0, 2.0, 10), (90.0, 1.0, 100)])
+def test_a_fixed_fleet_is_within_its_own_interval_of_erlang(rate, mean, servers):
+    arrivals, service = poisson(rate, mean, 1_000_000, seed=5)
+    run = simulate(arrivals, service, Fixed(servers), warm_up_s=1000 / rate)
+    exact = queueing.mmc(rate, 1 / mean, servers)
+    low, high = run.interval("wait_mean")
+    assert low <= exact.wait_mean <= high
+    if servers < 100:  # waits of a hundred servers are alike for so long that a run of three hours says little of P99
+        assert run.wait_quantile(0.99) == pytest.approx(exact.wait_quantile(0.99), rel=0.08)
+
+
+def set_up_queue(rate: float, servers: int, setups: float | np.ndarray, seed: int) -> Simulation:
+    arrivals, service = poisson(rate, 1.0, 600_000, seed)
+    policy = Modal(setups, max_replicas=servers, scaledown_window_s=0, surplus="cancel")
+    return simulate(arrivals, service, policy, warm_up_s=1000 / rate)
+
+
+@pytest.mark.parametrize(("rate", "servers"), [(0.5, 1), (3.0, 5), (7.0, 10), (14.0, 20)])
+def test_a_set_up_queue_is_within_its_own_interval_of_theory(rate, servers):
+    """Exponential set-up: every waiting request starts one, the newest is cancelled when it is no longer needed."""
+    exponential = np.random.default_rng(2).exponential(10.0, 1 << 16)
+    low, high = set_up_queue(rate, servers, exponential, seed=7).interval("wait_mean")
+    assert low <= queueing.setup_mmk(rate, 1.0, servers, 10.0).response_mean - 1.0 <= high
+
+
+def test_a_deterministic_set_up_differs_from_an_exponential_one_and_the_sign_changes_with_the_servers():
+    """One server waits less with a known set-up; many wait more, as the first of many exponential ones is early."""
+    exponential = np.random.default_rng(2).exponential(10.0, 1 << 16)
+    waits = {
+        k: [set_up_queue(rate, k, s, seed=7).wait_mean for s in (10.0, exponential)]
+        for k, rate in ((1, 0.5), (20, 14.0))
+    }
+    assert waits[1][0] < waits[1][1]
+    assert waits[20][0] > waits[20][1]
+    low, high = set_up_queue(0.5, 1, 10.0, seed=7).interval("wait_mean")
+    assert low <= queueing.setup_mg1(0.5, 1.0, 1.0, 10.0, 0.0).response_mean - 1.0 <= high
+
+
+def test_processor_sharing_is_within_its_own_interval_of_theory():
+    """One replica without a limit that shares its pace: M/G/1 processor sharing, mean latency S/(1 - load)."""
+    arrivals, service = poisson(0.6, 1.0, 300_000, seed=3)
+    run = simulate(arrivals, service, Fixed(1, concurrency=400), batching=Batching(step_s=0.0, step_per_request_s=1.0),
+                   keep="requests")  # fmt: skip
+    batches = run.latencies_s.reshape(20, -1).mean(axis=1)
+    half = 2.861 * batches.std(ddof=1) / np.sqrt(20)
+    assert abs(batches.mean() - 1 / (1 - 0.6)) < half
+
+
+@LAW
+@given(trace=traces(), replicas=st.integers(1, 4))
+def test_more_replicas_never_wait_longer_in_a_fixed_warm_fleet(trace, replicas):
+    arrivals, work = trace
+    few, more = (simulate(arrivals, work, Fixed(k), keep="requests").waits_s for k in (replicas, replicas + 1))
+    assert (more <= few + 1e-9).all()
+
+
+def test_more_replicas_can_wait_longer_where_a_request_is_bound_to_the_one_that_it_started():
+    """With a second replica allowed, the last request binds to a cold one that the first would have spared it."""
+    arrivals, service = np.array([0.0, 65.0, 70.0]), np.array([1.0, 11.0, 1.0])
+    one, two = (simulate(arrivals, service, KeepAlive(600, 60.0, max_replicas=k), keep="requests") for k in (1, 2))
+    assert (one.waits_s[2], two.waits_s[2]) == (6.0, 60.0)
+
+
+# --- the histogram, the warm-up, and what is refused
+
+
+@pytest.mark.parametrize("p", [0.5, 0.9, 0.99, 0.999])
+def test_a_quantile_of_the_histogram_is_within_half_a_per_cent(p):
+    arrivals, service = poisson(4.0, 2.0, 200_000, seed=1)
+    quick, exact = (simulate(arrivals, service, Fixed(9), keep=k) for k in ("summary", "requests"))
+    assert quick.latency_quantile(p) == pytest.approx(exact.latency_quantile(p), rel=0.005)
+    assert quick.wait_quantile(p) == pytest.approx(exact.wait_quantile(p), rel=0.005)
+
+
+def test_the_warm_up_is_left_out_of_shares_and_replica_seconds():
+    arrivals, service = np.arange(0.0, 100.0), np.full(100, 0.5)
+    whole, later = (simulate(arrivals, service, KeepAlive(60, 5.0), warm_up_s=w) for w in (0, 50))
+    assert whole.cold_share == 0.06
+    assert later.cold_share == 0
+    assert (later.requests, later.span_s, later.warm_up_s) == (50, 49.0, 50)
+
+
+def test_the_same_seed_gives_the_same_run():
+    arrivals, service = poisson(0.1, 2.0, 5_000, seed=1)
+    policy = KeepAlive(10, np.array([1.0, 9.0]))
+    again = [simulate(arrivals, service, policy, seed=s).wait_mean for s in (1, 1, 2)]
+    assert again[0] == again[1] != again[2]
+
+
+BAD = [
+    ({"arrivals_s": []}, "the trace is empty"),
+    ({"arrivals_s": [1.0, 0.0]}, r"arrivals_s\[1\] is before the one ahead"),
+    ({"arrivals_s": [0.0, float("nan")]}, "not finite"),
+    ({"service_s": [1.0]}, "give one number, or one for each request"),
+    ({"service_s": -1.0}, "out of range"),
+    ({"keep": "all"}, "use one of summary, requests"),
+    ({"warm_up_s": 1e9}, "no request comes after the warm-up"),
+    ({"limit_s": float("nan")}, "limit_s"),
+    ({"policy": KeepAlive(-1, 0)}, "idle_s"),
+    ({"policy": KeepAlive(1, float("nan"))}, "cold_start_s"),
+    ({"policy": KeepAlive(1, 1, max_replicas=0)}, "max_replicas"),
+    ({"policy": KeepAlive(1, 1, concurrency=1.5)}, "whole number"),
+    ({"policy": KeepAlive(1, 1, max_replicas=1, min_replicas=2)}, "above max_replicas"),
+    ({"policy": KeepAlive(1, 1, routing="best")}, "use one of newest, oldest"),
+    ({"policy": Knative(1, max_scale_down_rate=0.5)}, "max_scale_down_rate"),
+    ({"policy": Modal(1, surplus="sell")}, "use keep or cancel"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "told"), BAD, ids=[t for _, t in BAD])
+def test_bad_input_is_refused_by_name(change, told):
+    given = {"arrivals_s": [0.0, 1.0], "service_s": 1.0, "policy": KeepAlive(1, 1)} | change
+    with pytest.raises(WorkbenchError, match=told):
+        simulate(**given)
+
+
+def test_a_saturated_fleet_says_so_instead_of_returning_a_number():
+    arrivals, service = poisson(10.0, 1.0, 5_000, seed=1)
+    with pytest.raises(WorkbenchError, match=r"saturated: 10.1 replicas are busy on average, and 9 are allowed"):
+        simulate(arrivals, service, Fixed(9))
+
+
+def test_requests_that_nobody_will_serve_are_refused():
+    with pytest.raises(WorkbenchError, match="no replica will ever serve them"):
+        simulate([0.0, 1.0], 1.0, Modal(1.0, max_replicas=1), mean_life_s=1e-9)

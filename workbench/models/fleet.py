@@ -23,6 +23,9 @@ from workbench.models.replicas import (  # isort: skip
     shelve, unlink, with_room,
 )  # fmt: skip
 
+PATIENCE = 1000
+"""Failures a request after which a fleet is said never to serve."""
+
 
 @compiled
 def fleet(arrivals: Any, work: Any, prompt: Any, setups: Any, lives: Any, rule: Any, state: Any, ring: Any, step: Any,
@@ -46,7 +49,7 @@ def fleet(arrivals: Any, work: Any, prompt: Any, setups: Any, lives: Any, rule: 
         np.empty(room * slots, np.uintp),
     )  # a stack of requests whose replica failed, the first to come on top
     setup_mask, life_mask = np.uintp(setups.size - 1), np.uintp(lives.size - 1)
-    ready, starting, begun = 0, 0, np.uintp(0)
+    ready, starting, begun, deaths = 0, 0, np.uintp(0), 0
     bits = np.empty(1)
     word = bits.view(np.int64)
     head, i, done, sample = np.uintp(0), np.uintp(0), np.uintp(0), 0
@@ -83,6 +86,9 @@ def fleet(arrivals: Any, work: Any, prompt: Any, setups: Any, lives: Any, rule: 
         now = then
         if by_replica:
             if f.dies[r] <= now:
+                deaths += 1
+                if deaths > PATIENCE * n:
+                    return -1.0
                 for k in range(f.load[r]):
                     q, m = f.ticket[r * slots + np.uintp(k)] >> ONE, back
                     while m > 0 and returned[m - ONE] < q:

@@ -157,7 +157,7 @@ def simulate(
     step = np.array([batching.step_s, batching.step_per_request_s] if batching else [1.0, 0.0])
     numbers("simulate", warm_up_s=warm_up_s, step=step)
     numbers(
-        "simulate", strict=True, **{k: v for k, v in (("limit_s", limit_s), ("mean_life_s", mean_life_s)) if v < INF}
+        "simulate", strict=True, **{k: v for k, v in (("limit_s", limit_s), ("mean_life_s", mean_life_s)) if v != INF}
     )
     rule = policy.vector()
     if keep == "summary" and arrivals.size >= LONG_RUN:

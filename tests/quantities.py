@@ -9,8 +9,8 @@ DEFINITIONS = (
     "USD = [money]", "GPU = [accelerator]", "vCPU = [processor]", "token = [token]", "megatoken = 1e6 * token",
     "kilotoken = 1000 * token", "byte = GB / 1073741824",
     "request = [request]", "run = [run]", "GB = [data]", "engineer = [engineer]", "provider = [provider]",
-    "instance = [instance]", "month = [month]", "hour = [time]",
-    "second = hour / 3600", "millisecond = second / 1000", "minute = hour / 60",
+    "instance = [instance]", "month = [month]", "hour = [time]", "second = hour / 3600",
+    "millisecond = second / 1000", "minute = hour / 60", "day = 24 * hour", "Gbit = 1e9 / 8 / 2**30 * GB",
     "year = 8760 * hour", "GiB = GB", "TB = 1024 * GB", "chip = GPU", "share = 1", "x = 1", "count = 1", "months = 1",
 )  # fmt: skip
 """GB is 2**30 bytes wherever a seller bills by it; a month is a unit of its own, so that no hour passes for one."""

@@ -33,6 +33,7 @@ UsdPerGbMonth = Annotated[Any, Unit("USD/(GB*month)", "USD/GB-month")]
 UsdPerGpu = Annotated[Any, Unit("USD/GPU", "USD/GPU")]
 UsdPerGpuMonth = Annotated[Any, Unit("USD/(GPU*month)", "USD/GPU-month")]
 UsdPerEngineerMonth = Annotated[Any, Unit("USD/(engineer*month)", "USD/engineer-month")]
+UsdPerEngineerDay = Annotated[Any, Unit("USD/(engineer*day)", "USD/engineer-day")]
 UsdPerMillionTokens = Annotated[Any, Unit("USD/megatoken", "USD/million tokens")]
 UsdPerRequest = Annotated[Any, Unit("USD/request", "USD/request")]
 UsdPerRun = Annotated[Any, Unit("USD/run", "USD/run")]
@@ -48,7 +49,9 @@ TokensPerGpuSecond = Annotated[Any, Unit("token/(GPU*second)", "token/GPU-second
 GbPerToken = Annotated[Any, Unit("GB/token", "GB/token")]
 GbPerGpuSecond = Annotated[Any, Unit("GB/(GPU*second)", "GB/GPU-second")]
 Hours = Annotated[Any, Unit("hour", "hour")]
+Days = Annotated[Any, Unit("day", "day")]
 Months = Annotated[Any, Unit("month", "month")]
+DaysPerMonth = Annotated[Any, Unit("day/month", "day/month")]
 HoursPerMonth = Annotated[Any, Unit("hour/month", "hour/month")]
 PerMonth = Annotated[Any, Unit("1/month", "1/month")]
 PerHour = Annotated[Any, Unit("1/hour", "1/hour")]
@@ -70,7 +73,9 @@ RunsPerMonth = Annotated[Any, Unit("run/month", "run/month")]
 
 Gb = Annotated[Any, Unit("GB", "GB")]
 GbPerMonth = Annotated[Any, Unit("GB/month", "GB/month")]
+GbPerDay = Annotated[Any, Unit("GB/day", "GB/day")]
 Engineers = Annotated[Any, Unit("engineer", "engineer")]
+EngineerDays = Annotated[Any, Unit("engineer*day", "engineer-day")]
 EngineersPerProvider = Annotated[Any, Unit("engineer/provider", "engineer/provider")]
 Providers = Annotated[Any, Unit("provider", "provider")]
 
@@ -78,6 +83,8 @@ Providers = Annotated[Any, Unit("provider", "provider")]
 # GB is 2**30 bytes wherever a seller bills by it (AWS, Google, Azure and CoreWeave say so), so a cloud TB is 1024 GB.
 _YEAR_HOURS = 365 * 24
 HOUR_SECONDS = 3600.0
+_DAY_SECONDS = 24 * HOUR_SECONDS
+_GBIT = 1e9 / 8 / 2**30  # lines are sold in decimal bits, storage in binary bytes
 CONVERTED: dict[str, tuple[str, float]] = {
     "GiB": ("GB", 1.0),
     "TB": ("GB", 1024.0),
@@ -96,13 +103,14 @@ CONVERTED: dict[str, tuple[str, float]] = {
     "millisecond/kilotoken": ("second/token", 1e-6),
     "millisecond/token-kilotoken": ("second/token-token", 1e-6),
     "byte/token": ("GB/token", 1.0 / 2**30),
+    "Gbit/second": ("GB/day", _GBIT * _DAY_SECONDS),
 }
 
 # Units of rows that are evidence (supply, people, hardware) and enter a formula only through an assumption.
 RECORDED = (
     "week", "weeks/month", "USD/week", "USD/engineer-year",
     "USD/instance-hour", "USD/core-hour", "USD million", "USD billion", "GBP million", "1/GPU-hour", "TFLOP/s", "GB/s",
-    "MB/s", "W", "year", "day", "months per operator", "lines", "FTE", "USD billion/year", "USD million/year",
+    "MB/s", "W", "year", "months per operator", "lines", "FTE", "USD billion/year", "USD million/year",
     "count per month",
 )  # fmt: skip
 

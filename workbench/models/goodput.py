@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.checks import numbers
-from workbench.records import WorkbenchError
+from workbench.checks import fitting, numbers
 from workbench.units import GpuHours, Gpus, Hours, PerHour, Ratio, Share
 
 
@@ -21,12 +20,7 @@ def wall_per_useful_hour(mtbf_h: Any, restart_h: Any, checkpoint_h: Any, interva
     where = "models.goodput.wall_per_useful_hour"
     mtbf_h, interval_h = numbers(where, strict=True, mtbf_h=mtbf_h, interval_h=interval_h)
     restart_h, checkpoint_h = numbers(where, restart_h=restart_h, checkpoint_h=checkpoint_h)
-    try:
-        np.broadcast_shapes(*map(np.shape, (mtbf_h, restart_h, checkpoint_h, interval_h)))
-    except ValueError as error:
-        raise WorkbenchError(
-            where, f"arrays that do not fit: {error}", "give numbers, or arrays of one shape"
-        ) from error
+    fitting(where, mtbf_h, restart_h, checkpoint_h, interval_h)
     with np.errstate(over="ignore"):
         ratio = _wall(mtbf_h, restart_h, checkpoint_h, interval_h)
     return numbers(where, ratio=np.maximum(ratio, 1))[0]

@@ -310,6 +310,58 @@ CREATE TABLE people (                     -- salaries, migration effort, adoptio
     UNIQUE (metric, subject, as_of, source)
 );
 
+CREATE TABLE dependences (                -- services in use, what would do the same elsewhere, and the effort of the move
+    service VARCHAR NOT NULL,             -- as a scenario names it among its incumbent's services
+    provider VARCHAR NOT NULL,            -- as in providers.csv; 'any' for software that runs everywhere
+    portable VARCHAR NOT NULL,            -- the portable equivalent
+    value DOUBLE NOT NULL CHECK (value > 0 AND isfinite(value)), -- person-days to build what one workload uses of it
+    low DOUBLE NOT NULL CHECK (low > 0 AND low <= value),
+    high DOUBLE NOT NULL CHECK (high >= value AND isfinite(high)),
+    unit unit NOT NULL CHECK (unit = 'engineer-day'),
+    rewrite_share DOUBLE NOT NULL,        -- the share of them that leaving makes necessary again
+    rewrite_low DOUBLE NOT NULL CHECK (rewrite_low >= 0 AND rewrite_low <= rewrite_share),
+    rewrite_high DOUBLE NOT NULL CHECK (rewrite_high >= rewrite_share AND rewrite_high <= 1),
+    as_of VARCHAR NOT NULL CHECK (is_day(as_of)),
+    recorded DATE NOT NULL,
+    source VARCHAR NOT NULL,
+    evidence evidence NOT NULL,
+    confidence confidence NOT NULL,
+    supersedes VARCHAR,
+    withdrawn DATE,
+    derived_from VARCHAR,
+    note VARCHAR,
+    CHECK (first_day(as_of) <= recorded),
+    CHECK (evidence <> 'estimated' OR (derived_from IS NOT NULL AND note IS NOT NULL)),
+    UNIQUE (service, as_of, source)
+);
+
+CREATE TABLE lockin (                     -- law, contracts, market and cases on leaving; what the law will be is known before it is
+    name VARCHAR NOT NULL,                -- the argument of a formula, or what is told
+    subject VARCHAR NOT NULL,             -- whom or what it holds for: a provider, a purpose, a case
+    jurisdiction VARCHAR,                 -- of the customer, as in regions.csv; blank: everywhere
+    state VARCHAR,                        -- what holds, where it is no figure
+    value DOUBLE CHECK (isfinite(value)),
+    low DOUBLE,
+    high DOUBLE,
+    unit unit,
+    as_of VARCHAR NOT NULL CHECK (is_day(as_of)),
+    recorded DATE NOT NULL,
+    valid_from DATE,                      -- from when it holds; unlike elsewhere the row is visible before that day
+    source VARCHAR NOT NULL,
+    evidence evidence NOT NULL,
+    confidence confidence NOT NULL,
+    supersedes VARCHAR,
+    withdrawn DATE,
+    derived_from VARCHAR,
+    note VARCHAR,
+    CHECK (first_day(as_of) <= recorded),
+    CHECK ((coalesce(value, low, high) IS NULL) = (unit IS NULL)),
+    CHECK (unit IS NOT NULL OR state IS NOT NULL),
+    CHECK (coalesce(low <= value, true) AND coalesce(value <= high, true) AND coalesce(low <= high, true)),
+    CHECK (evidence <> 'estimated' OR (low IS NOT NULL AND high IS NOT NULL AND derived_from IS NOT NULL AND note IS NOT NULL)),
+    UNIQUE (name, subject, jurisdiction, valid_from, as_of, source)
+);
+
 CREATE TABLE claims (                     -- what is commonly said, to be tested; verdicts are recomputed from the other files
     id VARCHAR NOT NULL UNIQUE,
     claim VARCHAR NOT NULL,

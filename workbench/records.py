@@ -180,6 +180,30 @@ class Scoped:
 
 
 @dataclass(frozen=True, slots=True)
+class Dependence:
+    """A service that a workload may rest on: what would do the same elsewhere, and the effort of the move."""
+
+    service: str
+    provider: str
+    portable: str
+    build_days: Quantity
+    rewrite_share: Quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A term of law or contract, or a case: a figure, or what holds in words. It may hold only from a day to come."""
+
+    name: str
+    subject: str
+    jurisdiction: str | None
+    valid_from: date | None
+    state: str | None
+    quantity: Quantity | None
+    row: str
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All that the datasets say at a day, as plain records."""
 
@@ -191,6 +215,9 @@ class Facts:
     hardware: Mapping[tuple[str, str], Quantity]
     parameters: Mapping[tuple[str, str, str], Quantity]
     """(model, subject, name) -> a constant of the models of waking, serving, scaling and traffic."""
+    dependences: Mapping[str, Dependence]
+    rules: tuple[Rule, ...]
+    """Law, contracts and cases on leaving; rules of days to come are among them."""
     provider_kinds: Mapping[str, tuple[str, str]]
     provider_countries: Mapping[str, str]
     regions: Mapping[tuple[str, str], Mapping[str, str]]

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 TABLES = ("sources", "prices", "services", "assumptions", "hardware", "parameters", "providers",
-          "capabilities", "conformance", "regions", "availability", "discounts", "supply", "people", "claims",
-          "currencies")  # fmt: skip
+          "capabilities", "conformance", "regions", "availability", "discounts", "supply", "people",
+          "dependences", "lockin", "claims", "currencies")  # fmt: skip
 
 NEEDED = ("services", "assumptions", "hardware", "providers", "regions")
 """Tables without whose rows no decision can be given."""
@@ -110,7 +110,7 @@ def across(schema: Schema) -> Iterator[WorkbenchError]:
                 f"SELECT place, source FROM {table} WHERE source NOT IN (SELECT source FROM sources)"
             ).fetchall():
                 yield WorkbenchError(place, f"source {source!r} is not in sources.csv", "add a row to sources.csv")
-        if "provider" in has and table in ("prices", "services", "regions", "assumptions"):
+        if "provider" in has and table in ("prices", "services", "regions", "assumptions", "dependences"):
             yield from _unknown(con, table, "provider", "providers")
         if "gpu" in has and table in ("prices", "assumptions"):
             yield from _unknown(con, table, "gpu", "hardware")

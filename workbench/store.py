@@ -18,11 +18,13 @@ import duckdb
 from workbench import soundness
 from workbench.records import (
     Basis,
+    Dependence,
     Evidence,
     Facts,
     InputProblems,
     Price,
     Quantity,
+    Rule,
     Scoped,
     Service,
     Source,
@@ -144,6 +146,7 @@ PRICED = (
 )
 SCOPED = ("name", *SCOPES)
 TIERED = ("provider", "product", "category", "plan", "region", "unit", "tier_from")
+RULED = ("name", "subject", "jurisdiction", "valid_from")
 """What the rows of a table describe: rows that share these columns are of one thing."""
 
 
@@ -167,6 +170,8 @@ def _facts(as_of: date, datasets: Path, key: str) -> Facts:
     assumptions = _things(_visible(schema, "assumptions", as_of, rates), SCOPED)
     hardware = _things(_visible(schema, "hardware", as_of, rates), ("gpu", "attribute"))
     constants = _things(_visible(schema, "parameters", as_of, rates), ("model", "subject", "name"))
+    dependences = _things(_visible(schema, "dependences", as_of, rates), ("service",))
+    rules = _things(_visible(schema, "lockin", as_of, rates, in_force_by=date.max), RULED)
     sellers, places, sources = (_records(schema.con, f"SELECT * FROM {t}") for t in ("providers", "regions", "sources"))
     return Facts(
         as_of=as_of,
@@ -178,6 +183,8 @@ def _facts(as_of: date, datasets: Path, key: str) -> Facts:
         ),
         hardware={(g[0]["gpu"], g[0]["attribute"]): _quantity(g, g[0]["attribute"]) for g in hardware},
         parameters={(g[0]["model"], g[0]["subject"], g[0]["name"]): _quantity(g, g[0]["name"]) for g in constants},
+        dependences={g[0]["service"]: _dependence(g) for g in dependences},
+        rules=tuple(map(_rule, rules)),
         provider_kinds={r["provider"]: (r["kind"], r["place"]) for r in sellers},
         provider_countries={r["provider"]: r["country"] for r in sellers},
         regions={(r["provider"], r["region"]): r for r in places},
@@ -235,20 +242,23 @@ def _records(
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def _visible(schema: Schema, table: str, as_of: date, rates: dict[str, float] | None = None) -> list[dict[str, Any]]:
+def _visible(
+    schema: Schema, table: str, as_of: date, rates: dict[str, float] | None = None, in_force_by: date | None = None
+) -> list[dict[str, Any]]:
     """Rows of a table at a day: seen, recorded, in force, not superseded by a visible row; `gone` says withdrawn.
 
-    With `rates`, in the units that formulas take.
+    With `rates`, in the units that formulas take. `in_force_by` a later day shows what is known to come.
     """
     columns = schema.columns[table]
-    valid = " AND (valid_from IS NULL OR valid_from <= $day)" if "valid_from" in columns else ""
+    valid = " AND (valid_from IS NULL OR valid_from <= $in_force)" if "valid_from" in columns else ""
     seen = f"SELECT * FROM {table} WHERE least(last_day_of(as_of), recorded) <= $day AND recorded <= $day{valid}"
     if "supersedes" in columns:
         corrected = "SELECT supersedes FROM seen WHERE supersedes IS NOT NULL"
         seen = f"WITH seen AS ({seen}) SELECT * FROM seen WHERE place NOT IN ({corrected})"
     gone = "coalesce(withdrawn <= $day, false)" if "withdrawn" in columns else "false"
     query = f"SELECT *, first_day(as_of) AS seen_first, {gone} AS gone FROM ({seen}) ORDER BY place"
-    rows = _records(schema.con, query, {"day": as_of})
+    days = {"day": as_of} | ({"in_force": in_force_by or as_of} if valid else {})
+    rows = _records(schema.con, query, days)
     return rows if rates is None else [_normal(r, rates) for r in rows]
 
 
@@ -292,6 +302,29 @@ def _quantity(group: list[dict[str, Any]], name: str) -> Quantity:
         name=name, value=best["value"], unit=best["unit"], low=min(ends), high=max(ends),
         rows=tuple(r["place"] for r in [best, *others]), evidence=Evidence(best["evidence"]),
         as_of=best["seen_first"], note=best["note"] or "",
+    )  # fmt: skip
+
+
+def _dependence(group: list[dict[str, Any]]) -> Dependence:
+    best = group[0]
+    shares = [{**r, "value": r["rewrite_share"], "low": r["rewrite_low"], "high": r["rewrite_high"], "unit": "share"}
+              for r in group]  # fmt: skip
+    return Dependence(
+        service=best["service"], provider=best["provider"], portable=best["portable"],
+        build_days=_quantity(group, "build_days"), rewrite_share=_quantity(shares, "rewrite_share"),
+    )  # fmt: skip
+
+
+def _rule(group: list[dict[str, Any]]) -> Rule:
+    """A figure that is only a range has its middle as value; one that is only an end has none."""
+    best = group[0]
+    figures = [r for r in group if r["unit"]]
+    for row in figures:
+        if row["value"] is None and None not in (row["low"], row["high"]):
+            row["value"] = (row["low"] + row["high"]) / 2
+    return Rule(
+        name=best["name"], subject=best["subject"], jurisdiction=best["jurisdiction"], valid_from=best["valid_from"],
+        state=best["state"], quantity=_quantity(figures, best["name"]) if figures else None, row=best["place"],
     )  # fmt: skip
 
 

@@ -111,7 +111,7 @@ RECORDED = (
     "week", "weeks/month", "USD/week", "USD/engineer-year",
     "USD/instance-hour", "USD/core-hour", "USD million", "USD billion", "GBP million", "1/GPU-hour", "TFLOP/s", "GB/s",
     "MB/s", "W", "year", "months per operator", "lines", "FTE", "USD billion/year", "USD million/year",
-    "count per month",
+    "count per month", "1/year",
 )  # fmt: skip
 
 

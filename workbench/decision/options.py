@@ -75,10 +75,10 @@ def margrabe(  # noqa: PLR0913, PLR0917 as others call it
                     yield_value=yield_value, yield_cost=yield_cost)  # fmt: skip
     (years,) = numbers(WHERE, years=years)
     spread, value, cost, years = fitting(WHERE, swap.volatility * np.sqrt(years), swap.value, swap.cost, years)
-    value, cost = value * np.exp(-swap.yield_value * years), cost * np.exp(-swap.yield_cost * years)
-    at_once = np.maximum(value - cost, 0)
-    live = (spread > 0) & (value > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        value, cost = value * np.exp(-swap.yield_value * years), cost * np.exp(-swap.yield_cost * years)
+        at_once = np.maximum(value - cost, 0)
+        live = (spread > 0) & (value > 0) & (cost < np.inf)
         d = (np.log(value) - np.log(cost)) / spread + spread / 2
         option = np.clip(value * normal_cdf(d) - cost * normal_cdf(d - spread), at_once, value)
     return numbers(WHERE, option=np.where(live, option, at_once))[0]

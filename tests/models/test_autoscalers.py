@@ -160,7 +160,8 @@ NAMES = {
 """The rows' subject of a policy, and the row of a field where its name is another: the system's own, or ours."""
 OURS = {
     Knative: {"max_replicas"}, Keda: {"concurrency"}, Modal: {"max_replicas"},
-    HybridHistogram: {"max_replicas", "concurrency"}, SageMaker: {"max_replicas", "min_replicas", "concurrency", "step"}, Kpa: {"reachable"},
+    HybridHistogram: {"max_replicas", "concurrency"}, Kpa: {"reachable"},
+    SageMaker: {"max_replicas", "min_replicas", "concurrency", "step"},
 }  # fmt: skip
 """Fields that no system has a default for: no limit, or a model's own."""
 TEXTS = {"routing", "surplus"}

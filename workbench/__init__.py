@@ -11,16 +11,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from workbench.face import coldstart as coldstart
     from workbench.face import decide as decide
     from workbench.face import explore as explore
     from workbench.face import facts as facts
     from workbench.face import load as load
+    from workbench.models.policies import Keda as Keda
+    from workbench.models.policies import KeepAlive as KeepAlive
+    from workbench.models.policies import Knative as Knative
+    from workbench.models.policies import RayServe as RayServe
+    from workbench.models.simulation import simulate as simulate
     from workbench.records import WorkbenchError as WorkbenchError
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "load": "workbench.face", "decide": "workbench.face", "facts": "workbench.face", "explore": "workbench.face",
+    "coldstart": "workbench.face", "simulate": "workbench.models.simulation",
+    **dict.fromkeys(("KeepAlive", "Fixed", "Knative", "Keda", "RayServe", "Modal", "SageMaker", "HybridHistogram"),
+                    "workbench.models.policies"),
     "WorkbenchError": "workbench.records", "Scenario": "workbench.records",
 }  # fmt: skip
 __all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604

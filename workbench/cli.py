@@ -19,6 +19,7 @@ EXAMPLES = """\
 examples:
   workbench decide chat                     the answer for a shipped scenario
   workbench decide my.toml --json           the same for your own file, for a machine
+  workbench coldstart chat                  how slow it is when it wakes, and the cheapest policy
   workbench report chat                     the executive report, in reports/out/
   workbench check                           are the datasets, scenarios and notebooks sound?
 """
@@ -65,6 +66,13 @@ def _parser() -> argparse.ArgumentParser:
     decide.add_argument("--seed", type=int, metavar="N", help="seed of the draws")
     decide.add_argument("--draws", type=int, metavar="N", help="number of draws")
     decide.add_argument("--strict", action="store_true", help="exclude prices that are stale on that day")
+    waking = command("coldstart", _coldstart, "How slow a model is when it wakes; the cheapest policy that is fast enough.",
+                     "workbench coldstart chat")  # fmt: skip
+    waking.add_argument("scenario", metavar="SCENARIO", nargs="?", help="a path, or the name of a shipped scenario")
+    waking.add_argument("--trace", type=Path, metavar="FILE", help="recorded requests (csv, jsonl, parquet)")
+    waking.add_argument("--policy", type=Path, metavar="FILE", help="one policy, for a trace (a TOML file)")
+    waking.add_argument("--as-of", type=_day, metavar="DAY", help="the day on which the question is asked")
+    waking.add_argument("--seed", type=int, metavar="N", help="seed of traffic and cold starts")
     report = command("report", _report, "Render the executive report of one or more scenarios.",
                      "workbench report chat --out reports/out")  # fmt: skip
     report.add_argument("scenarios", metavar="SCENARIO", nargs="+", help="a path, or the name of a shipped scenario")
@@ -134,6 +142,8 @@ def _scenario(options: argparse.Namespace) -> "Scenario":
 
     if options.seed is not None and options.seed < 0:
         raise WorkbenchError("--seed", f"{options.seed} is negative", "give 0 or more")
+    if not hasattr(options, "draws"):
+        return face.changed(face.load(options.scenario), as_of=options.as_of, seed=options.seed)
     if options.draws is not None and not 2 <= options.draws <= 1 << 17:
         raise WorkbenchError("--draws", f"{options.draws} is out of range", f"give 2 to {1 << 17}")
     return face.changed(face.load(options.scenario), as_of=options.as_of, seed=options.seed, draws=options.draws)
@@ -154,6 +164,24 @@ def _show(decision: "Decision") -> None:
     from workbench import terminal
 
     terminal.show(decision)
+
+
+def _coldstart(options: argparse.Namespace) -> int:
+    from workbench import face, terminal
+
+    if (options.scenario is None) == (options.trace is None) or (options.trace is None) != (options.policy is None):
+        raise WorkbenchError("workbench coldstart", "give a scenario, or a trace and a policy",
+                             "see workbench coldstart --help")  # fmt: skip
+    with terminal.progress("coldstart") as tell:
+        if options.trace:
+            found: Any = face.replay(options.trace, options.policy, seed=options.seed or 0)
+        else:
+            found = face.coldstart(_scenario(options), progress=tell)
+    if options.json:
+        _print_json(found.as_dict())
+    else:
+        terminal.show_waking(found)
+    return 0
 
 
 def _report(options: argparse.Namespace) -> int:

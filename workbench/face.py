@@ -13,10 +13,14 @@ from workbench import scenario as scenarios
 from workbench import store
 from workbench.decision import answer
 from workbench.decision.offers import Choice
-from workbench.records import Facts, Scenario
+from workbench.records import Facts, Scenario, WorkbenchError
 
 if TYPE_CHECKING:
     import ipywidgets
+
+    from workbench.decision.frontier import Frontier, Progress
+    from workbench.decision.replay import Replay
+    from workbench.models.policies import Policy
 
 
 def facts(as_of: date) -> Facts:
@@ -47,10 +51,52 @@ def decide(
     return answer.decide(known, scenario, strict=strict, only=only, stamp=stamp(scenario, known, strict=strict))
 
 
-def stamp(scenario: Scenario, known: Facts, *, strict: bool = False) -> dict[str, Any]:
+def coldstart(
+    scenario: Scenario | str | Path, *, progress: "Progress" = lambda done, of: None, only: "type[Policy] | None" = None
+) -> "Frontier":
+    """How slow the scenario's model is when it wakes, and the cheapest policy that is fast enough.
+
+    Raises WorkbenchError where the scenario has no [serving], Infeasible where nothing can be had.
+    """
+    from workbench.decision import frontier, waking  # half a second of numba that nothing else needs
+
+    if not isinstance(scenario, Scenario):
+        scenario = load(scenario)
+    known = facts(scenario.as_of)
+    made = stamp(scenario, known, command="coldstart")
+    return frontier.frontier(known, waking.load(known, scenario), stamp=made, progress=progress, only=only)
+
+
+def replay(trace: str | Path, policy: str | Path, *, seed: int = 0) -> "Replay":
+    """What one policy, of a TOML file, would have done with a recorded trace.
+
+    Raises WorkbenchError for a bad file, with its place, and where the policy's fleet is saturated.
+    """
+    from workbench import policyfile, traffic
+    from workbench.decision import replay as replays
+    from workbench.decision.waking import Traffic
+
+    asked, read = policyfile.read(Path(policy)), traffic.read(trace)
+    sizes = read.tokens_in, read.tokens_out
+    if asked.serving and asked.service_s is None and read.service_s is None and any(size is None for size in sizes):
+        raise WorkbenchError(str(trace), "no tokens, so the model's pace says nothing", "add service_s to the policy")
+    tokens_in, tokens_out = (read.arrivals_s * 0 + 1 if size is None else size for size in sizes)
+    known = facts(asked.as_of) if asked.serving and asked.as_of else None
+    says = f"{read.report.rows:,} requests of {Path(trace).name} over {read.report.span_s:,.0f} s"
+    load = Traffic(arrivals_s=read.arrivals_s, tokens_in=tokens_in, tokens_out=tokens_out, says=says,
+                   notes=read.report.notes)  # fmt: skip
+    made = replays.replay(asked, load, read.service_s, known, seed)
+    command = f"workbench coldstart --trace {shlex.quote(str(trace))} --policy {shlex.quote(str(policy))} --seed {seed}"
+    return replace(made, stamp={"version": workbench.__version__, "seed": seed, "command": command,
+                                "datasets": known.digest if known else ""})  # fmt: skip
+
+
+def stamp(scenario: Scenario, known: Facts, *, strict: bool = False, command: str = "decide") -> dict[str, Any]:
     """What made a result, and the command that makes it again."""
     asked = shlex.quote(scenario.origin or scenario.name)
-    command = f"workbench decide {asked} --as-of {scenario.as_of} --seed {scenario.seed} --draws {scenario.draws}"
+    command = f"workbench {command} {asked} --as-of {scenario.as_of} --seed {scenario.seed}"
+    if "decide" in command:
+        command += f" --draws {scenario.draws}"
     return {
         "version": workbench.__version__, "datasets": known.digest, "scenario": _digest(scenario),
         "seed": scenario.seed, "draws": scenario.draws, "as_of": scenario.as_of.isoformat(),

@@ -10,7 +10,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
 
-from annotated_types import Ge, Gt, Le, MaxLen, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 
 T = TypeVar("T")
 
@@ -332,6 +332,23 @@ class Quote:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Serving:
+    """How a model is served and woken, and how long its users may wait."""
+
+    model: Text
+    gpu: Text
+    gpus: Annotated[int, Ge(1), Le(64)]
+    platform: Text
+    p: Annotated[float, Gt(0), Lt(1)]
+    limit_s: Positive
+    mitigation: Text = "none"
+    storage: Text | None = None
+    traffic: Text = "azure_conversation"
+    patience_s: Positive | None = None
+    usd_per_lost_request: NotNegative | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scenario:
     """One question: a workload, its constraints, a horizon and the day on which it is asked."""
 
@@ -350,6 +367,7 @@ class Scenario:
     terms: Terms = field(default_factory=Terms)
     assumptions: Mapping[str, float | Range] = field(default_factory=dict)
     quotes: tuple[Quote, ...] = ()
+    serving: Serving | None = None
     origin: str = ""
     """How the user named it: a path, or the name of a shipped scenario (filled on load)."""
     places: Mapping[str, str] = field(default_factory=dict)

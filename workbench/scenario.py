@@ -321,20 +321,14 @@ def _meaning(scenario: Scenario, file: _File) -> Iterator[WorkbenchError]:
 
 
 NAMED = {
-    "constraints.providers": "providers",
-    "constraints.exclude_providers": "providers",
-    "constraints.accelerators": "accelerators",
-    "constraints.residency": "jurisdictions",
-    "constraints.sovereignty": "jurisdictions",
-    "constraints.certifications": "certifications",
-    "constraints.market": "markets",
-    "incumbent.provider": "incumbents",
-    "currency": "currencies",
-    "terms.negotiated_discount": "providers",
-    "assumptions": "assumptions",
-    "quotes.provider": "providers",
-    "quotes.gpu": "accelerators",
-}
+    "constraints.providers": "providers", "constraints.exclude_providers": "providers",
+    "constraints.accelerators": "accelerators", "constraints.residency": "jurisdictions",
+    "constraints.sovereignty": "jurisdictions", "constraints.certifications": "certifications",
+    "constraints.market": "markets", "incumbent.provider": "incumbents", "currency": "currencies",
+    "terms.negotiated_discount": "providers", "assumptions": "assumptions", "quotes.provider": "providers",
+    "quotes.gpu": "accelerators", "serving.model": "models", "serving.gpu": "accelerators",
+    "serving.platform": "platforms", "serving.traffic": "traffic",
+}  # fmt: skip
 """Key -> the kind of names that it, each of its entries or each of its keys must be one of."""
 
 
@@ -382,6 +376,9 @@ def names(facts: Facts) -> dict[str, Collection[str]]:
         "certifications": {value for rows in certified for value, *_ in rows},
         "assumptions": {name: _limits_of(rows) for name, rows in _by_name(facts).items()},
         "currencies": {"USD", *facts.currencies},
+        "models": {s.split("/")[1] for m, s, _ in facts.parameters if m == "serving" and "/" in s},
+        "platforms": {s.partition("/")[0] for m, s, _ in facts.parameters if m == "coldstart" and "/" in s},
+        "traffic": {s for m, s, _ in facts.parameters if m == "traffic"},
     }
 
 

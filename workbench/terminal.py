@@ -1,5 +1,8 @@
-"""A decision in the terminal: the verdict in one sentence, the best options, drivers, flips, and what made it."""
+"""Results in the terminal: the verdict in one sentence, the best options, what it rests on, and what made it."""
 
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -11,6 +14,8 @@ from workbench.decision import contrast
 
 if TYPE_CHECKING:
     from workbench.decision.answer import Decision
+    from workbench.decision.frontier import Frontier
+    from workbench.decision.replay import Replay
 
 MOST_OPTIONS = 10
 MOST_LINES = 5
@@ -68,3 +73,65 @@ def _lines(decision: "Decision") -> list[str]:
     rows = decision.answer.rows
     more = f" and {len(rows) - MOST_ROWS} more" if len(rows) > MOST_ROWS else ""
     return [*lines, f"Rows, by share of the cost: {', '.join(rows[:MOST_ROWS])}{more}."]
+
+
+BEAT = 0.5
+
+
+@contextmanager
+def progress(name: str) -> Iterator[Callable[[int, int], None]]:
+    """Tell on stderr how far a long job is, with the time left, each half second at most."""
+    start = told = time.monotonic()
+    err = Console(stderr=True, highlight=False)
+
+    def tell(done: int, of: int) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told >= BEAT and done:
+            told = now
+            left = (now - start) / done * max(of - done, 0)
+            err.print(f"{name}: {done} of about {of} simulations, about {left:.0f} s left")
+
+    yield tell
+
+
+def show_waking(found: "Frontier | Replay", console: Console | None = None) -> None:
+    """Print how slow a model is when it wakes, and the policies that were tried."""
+    console, told = console or Console(highlight=False), found.as_dict()
+    objective = told["objective"]
+    met = "met" if objective["met"] else "NOT met"
+    console.print(
+        f"[bold]{escape(told['policy'])}[/bold]" + (f" on {escape(told['offer'])}" if "offer" in told else "")
+    )
+    console.print(f"{told['cost_usd']:,.0f} USD a {told['cost_per']}, {told['mean_replicas']:.1f} replicas on average; "
+                  f"the objective ({objective['p']:.4g} of requests within {objective['limit_s']:g} s) is {met}: "
+                  f"{objective['attainment']:.2%}")  # fmt: skip
+    console.print(f"Latency: P50 {told['p50_s']:.3g} s, P95 {told['p95_s']:.3g} s, P99 {told['p99_s']:.3g} s; "
+                  f"{told['cold_share']:.2%} of requests met a cold start")  # fmt: skip
+    stages = ", ".join(f"{s['stage'].replace('_', ' ')} {s['seconds']:.3g} s" for s in told["stages"])
+    console.print(f"A cold start: {escape(stages)}")
+    console.print(
+        f"Traffic: {escape(told['traffic']['says'])}; the first {told['traffic']['warm_up_s']:.0f} s left out"
+    )
+    for note in told["traffic"]["notes"]:
+        console.print(f"[yellow]note: {escape(note)}[/yellow]")
+    if len(told["frontier"]) > 1:
+        console.print(_frontier(told["frontier"]))
+        console.print(f"{told['simulated']} policies were simulated; * is on the frontier of cost and P99\n")
+    rows = told["rows"]
+    more = f" and {len(rows) - MOST_ROWS} more" if len(rows) > MOST_ROWS else ""
+    console.print(f"Rows: {', '.join(rows[:MOST_ROWS])}{more}")
+    console.print(f"[dim]again: {escape(str(told['stamp'].get('command', '')))}[/dim]")
+
+
+def _frontier(points: list[dict[str, object]]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("policy", overflow="fold", ratio=1)
+    table.add_column("capacity", overflow="fold", ratio=1)
+    for title in ("USD a month", "P99 s", "within", "sure"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for p in points:
+        mark = "* " if p["on_frontier"] else "  "
+        table.add_row(escape(f"{mark}{p['policy']}"), escape(str(p["offer"])), f"{p['cost_usd']:,.0f}",
+                      f"{p['p99_s']:.1f}", f"{p['attainment']:.2%}", f"{p['confidence']:.0%}")  # fmt: skip
+    return table

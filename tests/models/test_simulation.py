@@ -234,7 +234,7 @@ BAD = [
     ({"service_s": -1.0}, "out of range"),
     ({"keep": "all"}, "use one of summary, requests"),
     ({"warm_up_s": 1e9}, "no request comes after the warm-up"),
-    ({"limit_s": float("nan")}, "limit_s"),
+    ({"limit_s": float("nan")}, "simulate limit_s"),
     ({"policy": KeepAlive(-1, 0)}, "idle_s"),
     ({"policy": KeepAlive(1, float("nan"))}, "cold_start_s"),
     ({"policy": KeepAlive(1, 1, max_replicas=0)}, "max_replicas"),

@@ -35,7 +35,9 @@ def _vector(policy: Any, kind: int, constants: dict[int, float]) -> np.ndarray:
     where = type(policy).__name__
     most = np.inf if policy.max_replicas is None else policy.max_replicas
     least = getattr(policy, "min_replicas", 0)
-    numbers(where, strict=True, concurrency=policy.concurrency, **({} if np.isinf(most) else {"max_replicas": most}))
+    numbers(where, strict=True, concurrency=policy.concurrency)
+    if policy.max_replicas is not None:
+        numbers(where, strict=True, max_replicas=most)
     numbers(where, min_replicas=least, cold_start_s=policy.cold_start_s)
     if least > most:
         raise WorkbenchError(where, f"min_replicas={least} is above max_replicas={most}", "give at most the maximum")

@@ -83,6 +83,12 @@ class Simulation:
         """The time from arrival to the end of reading the prompt that a share `p` does not exceed, within 0.4%."""
         return self._quantile(p, None, kernel.FIRST)
 
+    def wait_share_above(self, seconds: float) -> float:
+        """Share of requests that wait longer, by the histogram's bins (0.8% wide)."""
+        (seconds,) = numbers("Simulation", seconds=seconds)
+        counts = self.bins[kernel.WAIT]
+        return float(counts[kernel.bin_middles() > seconds].sum() / counts.sum())
+
     def _quantile(self, p: float, exact: Array | None, row: int) -> float:
         (p,) = numbers("Simulation", strict=True, p=p)
         if p >= 1:
@@ -156,9 +162,9 @@ def simulate(
     prompt = _by_request("prompt_s", batching.prompt_s if batching else 0.0, arrivals)
     step = np.array([batching.step_s, batching.step_per_request_s] if batching else [1.0, 0.0])
     numbers("simulate", warm_up_s=warm_up_s, step=step)
-    numbers(
-        "simulate", strict=True, **{k: v for k, v in (("limit_s", limit_s), ("mean_life_s", mean_life_s)) if v != INF}
-    )
+    for name, value in (("limit_s", limit_s), ("mean_life_s", mean_life_s)):
+        if value != INF:
+            numbers(f"simulate {name}", strict=True, value=value)
     rule = policy.vector()
     if keep == "summary" and arrivals.size >= LONG_RUN:
         _refuse_saturated(arrivals, work, prompt, rule, step)

@@ -1,0 +1,279 @@
+"""The cheapest way to be fast enough: policies for reserved, autoscaled and serverless capacity, all simulated."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
+from itertools import product
+from math import ceil
+from os import cpu_count
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from workbench.decision import offers
+from workbench.decision.waking import HOUR_S, Load, Waking, middle, waking
+from workbench.models.policies import Fixed, Keda, Knative, Modal, Policy, RayServe
+from workbench.models.simulation import Simulation, simulate
+from workbench.records import Basis, Facts, Infeasible, Price, Serving, WorkbenchError
+
+WARM_UP_SHARE = 0.05
+WARM_UP_S = 3600.0
+"""A run's beginning is not measured: so much of it, but no more than an hour."""
+RESERVES = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.75, 2.0, 3.0)
+"""Reserved fleets to try, as multiples of what the peak keeps busy."""
+TARGETS = (0.03, 0.06, 0.12, 0.25, 0.5)
+"""Requests aimed at for each replica, as a share of what it holds."""
+WINDOWS_S = (60.0, 300.0, 900.0)
+POINTS = 400
+FIRST_REQUESTS = 100_000
+KEPT = 16
+"""Requests of the first round, and candidates of the second."""
+CONFIDENT = 0.95
+"""A policy is chosen where it meets the objective with this confidence, if there is one."""
+LEVEL = 0.99
+MEDIAN, P95, TAIL = 0.5, 0.95, 0.99
+Progress = Callable[[int, int], None]
+KINDS = {
+    "reserved": (Basis.COMMITTED, Basis.ON_DEMAND), "autoscaled": (Basis.ON_DEMAND,),
+    "serverless": (Basis.SERVERLESS,),
+}  # fmt: skip
+"""Ways to have capacity, and how each may be bought."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Capacity:
+    """Where replicas run: what an hour of one accelerator costs, and how a replica wakes."""
+
+    kind: str
+    price: Price
+    waking: Waking
+
+    @property
+    def name(self) -> str:
+        return f"{self.price.provider} {self.price.offer}, {self.price.basis.replace('_', ' ')}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Point:
+    """One policy on one capacity: what it costs a month, in USD, and how long users wait."""
+
+    label: str
+    policy: Policy
+    capacity: Capacity
+    run: Simulation
+    replica_hours: float
+    lost_share: float
+    """Share of requests that wait beyond the users' patience (0 where it is not stated)."""
+    cost_usd: float
+    """Replicas, and lost requests where they have a price."""
+    confidence: float
+    """That the objective is met in the long run, by what batches of the run differ by."""
+    met: bool
+
+    @property
+    def tail_s(self) -> float:
+        """P99 of the latency."""
+        return self.run.latency_quantile(TAIL)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Frontier:
+    """What was simulated to the end, cheapest first; what was chosen; and how many candidates there were."""
+
+    load: Load
+    points: tuple[Point, ...]
+    chosen: Point
+    tried: int
+    stamp: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """What the command line prints with --json; money in USD a month."""
+        chosen, asked, traffic = self.chosen, self.load.asked, self.load.traffic
+        rows = (*chosen.capacity.price.usd_per_gpu_hour.rows, *chosen.capacity.waking.rows,
+                *(r for q in self.load.replica.inputs.values() for r in q.rows), *traffic.rows)  # fmt: skip
+        return {
+            "scenario": self.load.scenario.name, "as_of": self.load.scenario.as_of.isoformat(),
+            **summary(chosen.run), "replica_hours": chosen.replica_hours, "cost_usd": chosen.cost_usd,
+            "cost_per": "month", "lost_share": chosen.lost_share,
+            "policy": chosen.label, "offer": chosen.capacity.name, "kind": chosen.capacity.kind,
+            "objective": {"p": asked.p, "limit_s": asked.limit_s, "met": chosen.met, "confidence": chosen.confidence,
+                          "attainment": chosen.run.attainment},
+            "frontier": [_listed(p, p in self.best) for p in self.points],
+            "stages": [{"stage": n, "seconds": s} for n, s in chosen.capacity.waking.stages],
+            "tiers": [{"tier": n, "share": share, "seconds": s} for n, share, s in chosen.capacity.waking.tiers],
+            "traffic": {"says": traffic.says, "requests": int(traffic.arrivals_s.size), "span_s": traffic.span_s,
+                        "warm_up_s": chosen.run.warm_up_s, "notes": list(traffic.notes)},
+            "simulated": self.tried, "rows": list(dict.fromkeys(rows)), "stamp": dict(self.stamp),
+        }  # fmt: skip
+
+    @property
+    def best(self) -> tuple[Point, ...]:
+        """The points that no other beats in both cost and P99, by rising cost."""
+        kept: list[Point] = []
+        for point in self.points:
+            if not kept or point.tail_s < kept[-1].tail_s:
+                kept.append(point)
+        return tuple(kept)
+
+
+def summary(run: Simulation) -> dict[str, float]:
+    """How long users wait, and what ran; seconds, shares, replicas."""
+    return {
+        "p50_s": run.latency_quantile(MEDIAN), "p95_s": run.latency_quantile(P95), "p99_s": run.latency_quantile(TAIL),
+        "wait_p99_s": run.wait_quantile(TAIL), "first_token_p99_s": run.first_token_quantile(TAIL),
+        "cold_share": run.cold_share, "mean_replicas": run.mean_replicas,
+    }  # fmt: skip
+
+
+def _listed(p: Point, best: Any) -> dict[str, Any]:
+    return {
+        "policy": p.label, "offer": p.capacity.name, "kind": p.capacity.kind, "p99_s": p.tail_s, "cost_usd": p.cost_usd,
+        "attainment": p.run.attainment, "confidence": p.confidence, "met": p.met, "cold_share": p.run.cold_share,
+        "on_frontier": bool(best),
+    }  # fmt: skip
+
+
+def frontier(
+    facts: Facts, load: Load, *, stamp: Mapping[str, Any] | None = None,
+    progress: Progress = lambda done, of: None, only: type[Policy] | None = None,
+) -> Frontier:  # fmt: skip
+    """Simulate every candidate and choose the cheapest that meets the objective; the fastest where none does.
+
+    All run on a part of the traffic first; those that are near the frontier there run on the whole of it. `only` leaves
+    all but one kind of policy out. Raises Infeasible where nobody sells the accelerator within the constraints, or
+    every fleet is saturated.
+    """
+    tried = [c for c in candidates(facts, load) if only is None or isinstance(c[0], only)]
+    if not tried:
+        raise Infeasible(f"scenario {load.scenario.name}", f"nobody sells {load.asked.gpu} within the constraints",
+                         "name another gpu in [serving], or relax a constraint")  # fmt: skip
+    short, count = load.traffic.middle(FIRST_REQUESTS), len(tried)
+    points = _runs(replace(load, traffic=short), tried, lambda done: progress(done, count + KEPT))
+    if short is not load.traffic:
+        near = [(p.policy, p.capacity) for p in _near(points)]
+        points = _runs(load, near, lambda done: progress(count + done, count + len(near)))
+    if not points:
+        raise Infeasible(f"scenario {load.scenario.name}", "every fleet that was tried is saturated",
+                         "give the replica more gpus, or the load less work")  # fmt: skip
+    points.sort(key=lambda p: (p.cost_usd, p.label, p.capacity.name))
+    sure = [p for p in points if p.met and p.confidence >= CONFIDENT]
+    fast = sorted(points, key=lambda p: -p.run.attainment)
+    chosen = [*sure, *(p for p in points if p.met), *fast][0]
+    return Frontier(load=load, points=tuple(points), chosen=chosen, tried=count, stamp=stamp or {})
+
+
+def _runs(
+    load: Load, tried: Sequence[tuple[Policy, Capacity]], progress: Callable[[int], None]
+) -> list[Point]:  # fmt: skip
+    """The candidates, on as many threads as there are processors; a fleet that is too small is none."""
+    points: list[Point] = []
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        runs = {pool.submit(run, load, policy): (policy, capacity) for policy, capacity in tried}
+        for done, future in enumerate(as_completed(runs), start=1):
+            try:
+                points.append(point(load, *runs[future], future.result()))
+            except WorkbenchError as error:
+                if not error.what.startswith("saturated"):
+                    raise
+            progress(done)
+    return points
+
+
+def _near(points: Sequence[Point]) -> list[Point]:
+    """The cheapest that meet the objective, and those that the fewest others beat in cost and P99."""
+    met = sorted((p for p in points if p.met), key=lambda p: p.cost_usd)[: KEPT // 2]
+    beaten = {id(p): sum(q.cost_usd < p.cost_usd and q.tail_s <= p.tail_s for q in points) for p in points}
+    others = sorted((p for p in points if p not in met), key=lambda p: (beaten[id(p)], p.cost_usd))
+    return [*met, *others[: KEPT - len(met)]]
+
+
+def run(load: Load, policy: Policy, *, points: int = 0) -> Simulation:
+    """One policy on the load; the fleet is noted at so many `points` of time."""
+    span = load.traffic.span_s
+    batching = replace(load.replica.batching, prompt_s=load.replica.batching.prompt_s[load.traffic.part])
+    return simulate(
+        load.traffic.arrivals_s, load.traffic.tokens_out, policy, batching=batching, limit_s=load.asked.limit_s,
+        warm_up_s=min(WARM_UP_SHARE * span, WARM_UP_S), sampled_s=np.linspace(0, span, points),
+    )  # fmt: skip
+
+
+def point(load: Load, policy: Policy, capacity: Capacity, done: Simulation) -> Point:
+    """What a run costs a month, and how sure it is that the objective is met."""
+    asked, hours = load.asked, load.hours_per_month.value
+    replica_hours = done.mean_replicas * hours
+    lost = done.wait_share_above(asked.patience_s) if asked.patience_s else 0.0
+    requests = done.requests / done.span_s * HOUR_S * hours
+    cost = replica_hours * load.replica.gpus * capacity.price.usd_per_gpu_hour.value
+    low, high = done.interval("attainment", LEVEL)
+    error = (high - low) / 2 / NormalDist().inv_cdf((1 + LEVEL) / 2)
+    gap = done.attainment - asked.p
+    return Point(
+        label=label(policy), policy=policy, capacity=capacity, run=done, replica_hours=replica_hours, lost_share=lost,
+        cost_usd=cost + lost * requests * (asked.usd_per_lost_request or 0.0), met=gap >= 0,
+        confidence=NormalDist().cdf(gap / error) if error > 0 else float(gap >= 0),
+    )  # fmt: skip
+
+
+def label(policy: Policy) -> str:
+    """A policy in a few words."""
+    match policy:
+        case Fixed():
+            return f"{policy.replicas} replicas, always on"
+        case Knative():
+            aim, name = policy.concurrency * policy.target_utilization, "Knative"
+        case Keda():
+            aim, name = policy.target, "KEDA"
+        case RayServe():
+            aim, name = policy.target_ongoing, "Ray Serve"
+        case Modal():
+            spare = f", {policy.buffer_containers} spare" if policy.buffer_containers else ""
+            return f"{policy.concurrency} inputs a container, kept {policy.scaledown_window_s:g} s{spare}"
+        case _:
+            return type(policy).__name__
+    return f"{name}, {aim:.3g} requests a replica, at least {policy.min_replicas}"
+
+
+# --- what is tried
+
+
+def candidates(facts: Facts, load: Load) -> Iterator[tuple[Policy, Capacity]]:
+    """Policies, each with the capacity that it would run on."""
+    slots, busy = load.replica.slots, load.busy
+    aims = sorted({max(round(slots * t), 1) for t in TARGETS})
+    for capacity in capacities(facts, load):
+        cold = capacity.waking.seconds
+        if capacity.kind == "reserved":
+            peak = busy * middle(load.scenario.demand.peak_to_mean)
+            for count in sorted({ceil(peak * r) for r in RESERVES}):
+                yield Fixed(count, cold_start_s=cold, concurrency=slots), capacity
+        elif capacity.kind == "serverless":
+            for aim, window, spare in product(aims, WINDOWS_S, (0, 1)):
+                yield Modal(cold, concurrency=aim, scaledown_window_s=window, buffer_containers=spare), capacity
+        else:
+            for aim, least in product(aims, sorted({0, 1, int(busy)})):
+                yield Knative(cold, concurrency=slots, target_utilization=aim / slots, min_replicas=least), capacity
+                yield Keda(cold, target=aim, concurrency=slots, min_replicas=least), capacity
+                if least:
+                    yield RayServe(cold, target_ongoing=aim, concurrency=slots, min_replicas=least), capacity
+
+
+def capacities(facts: Facts, load: Load) -> Iterator[Capacity]:
+    """The cheapest seller of the accelerator in each way: reserved, on demand, serverless, within the constraints."""
+    found = [o for o in offers.options(facts, load.scenario) if o.feasible and o.price.gpu == load.asked.gpu]
+    for kind, bases in KINDS.items():
+        prices = sorted((o.price for o in found if o.basis in bases), key=_usd)
+        if prices:
+            woken = waking(facts, _where(facts, load.asked, prices[0]), load.scenario.seed)
+            yield Capacity(kind=kind, price=prices[0], waking=woken)
+
+
+def _usd(price: Price) -> tuple[Any, ...]:
+    return price.usd_per_gpu_hour.value, price.usd_per_gpu_hour.rows
+
+
+def _where(facts: Facts, asked: Serving, price: Price) -> Serving:
+    """A serverless seller wakes on its own platform where rows know it."""
+    known = {s.partition("/")[0] for m, s, _ in facts.parameters if m == "coldstart"}
+    own = price.provider.lower().replace(" ", "_")
+    return replace(asked, platform=own) if price.basis is Basis.SERVERLESS and own in known else asked

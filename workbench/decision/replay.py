@@ -1,0 +1,73 @@
+"""One policy on a recorded trace: how long users would have waited, and what the replicas would have cost."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from workbench.decision.frontier import POINTS, WARM_UP_S, WARM_UP_SHARE, summary
+from workbench.decision.waking import HOUR_S, Traffic, replica, waking
+from workbench.models.policies import Policy
+from workbench.models.simulation import Simulation, simulate
+from workbench.records import Facts, WorkbenchError
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Replay:
+    """What a policy would have done with a trace; money in USD for the part of it that was measured."""
+
+    name: str
+    policy: Policy
+    traffic: Traffic
+    run: Simulation
+    p: float
+    limit_s: float
+    cost_usd: float
+    stages: tuple[tuple[str, float], ...]
+    rows: tuple[str, ...]
+    stamp: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """What the command line prints with --json."""
+        run, asked = self.run, {"p": self.p, "limit_s": self.limit_s}
+        told = summary(run)
+        low, high = run.interval("attainment")
+        attained = {"met": run.attainment >= self.p, "attainment": run.attainment, "attainment_99_percent": [low, high]}
+        return {
+            **told, "replica_hours": run.replica_seconds / HOUR_S, "cost_usd": self.cost_usd, "cost_per": "trace",
+            "policy": self.name, "objective": {**asked, **attained},
+            "frontier": [{"policy": self.name, "p99_s": told["p99_s"], "cost_usd": self.cost_usd}],
+            "stages": [{"stage": n, "seconds": s} for n, s in self.stages],
+            "traffic": {"says": self.traffic.says, "requests": int(self.traffic.arrivals_s.size),
+                        "span_s": self.traffic.span_s, "warm_up_s": run.warm_up_s, "notes": list(self.traffic.notes)},
+            "rows": list(self.rows), "stamp": dict(self.stamp),
+        }  # fmt: skip
+
+
+def replay(asked: Any, traffic: Traffic, service_s: Any, facts: Facts | None, seed: int) -> Replay:
+    """Run the policy that a file asks for; `service_s` where the trace has service times, `facts` for [serving]."""
+    warm_up = min(WARM_UP_SHARE * traffic.span_s, WARM_UP_S)
+    common = {"limit_s": asked.limit_s, "warm_up_s": warm_up, "seed": seed,
+              "sampled_s": np.linspace(0, traffic.span_s, POINTS)}  # fmt: skip
+    stages: tuple[tuple[str, float], ...] = ()
+    rows: tuple[str, ...] = ()
+    cold: Any = asked.cold_start_s
+    slots, batching, work = None, None, service_s if service_s is not None else asked.service_s
+    if asked.serving is not None and facts is not None:
+        woken = waking(facts, asked.serving, seed)
+        stages, rows = woken.stages, woken.rows
+        cold = woken.seconds if cold is None else cold
+        if work is None:
+            made = replica(facts, asked.serving, traffic)
+            slots, batching, work = made.slots, made.batching, traffic.tokens_out
+            rows = (*rows, *(r for q in made.inputs.values() for r in q.rows))
+    if work is None:
+        raise WorkbenchError("policy", "how long does a request take? The trace has no service times",
+                             "add service_s, or [serving] for a trace with tokens")  # fmt: skip
+    policy = asked.policy(cold, slots)
+    run = simulate(traffic.arrivals_s, work, policy, batching=batching, **common)
+    cost = run.replica_seconds / HOUR_S * asked.usd_per_replica_hour
+    stages = stages or (("cold_start", float(np.mean(cold))),)
+    return Replay(name=asked.kind, policy=policy, traffic=traffic, run=run, p=asked.p, limit_s=asked.limit_s,
+                  cost_usd=cost, stages=stages, rows=rows)  # fmt: skip

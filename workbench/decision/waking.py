@@ -1,0 +1,273 @@
+"""A replica of the scenario's model, how it wakes, and the traffic that comes to it: rows and models put together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from workbench import formula
+from workbench.decision import wakeup
+from workbench.decision.desk import constant
+from workbench.models import arrivals, coldstart, serving
+from workbench.models.simulation import Batching
+from workbench.records import Demand, Facts, Quantity, Scenario, Serving, WorkbenchError
+
+Array = np.ndarray
+DRAWS = 4096
+"""Draws of a cold start, spread over the tiers by their shares."""
+ORDER = ("detect", "provision", "image_pull", "container_start", "runtime_init", "weights", "host_to_gpu",
+         "engine_init", "first_token")  # fmt: skip
+"""The stages in the order of time."""
+DAY_S = 86400.0
+HOUR_S = 3600.0
+DAY_HOURS = 24
+MINUTE_S = 60.0
+RHYTHM = "servegen_m-small"
+"""The trace whose day is long enough to tell its hours."""
+LEVELS = {"min": 0.0, "p10": 0.1, "p25": 0.25, "median": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99,
+          "max": 1.0}  # fmt: skip
+BISECTIONS = 60
+STEEPEST = 8.0
+MOST_REQUESTS = 1_000_000
+"""Requests that are simulated at most: with more the hours of the day are shortened."""
+FEW_REQUESTS = 20_000
+"""Requests below which a quantile of 99% is a matter of luck: quieter traffic is simulated for more days."""
+MOST_DAYS = 28
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Replica:
+    """One copy of the model on its accelerators. `inputs` are the rows that its pace follows from."""
+
+    gpus: int
+    slots: int
+    """Requests that it holds at once."""
+    batching: Batching
+    inputs: Mapping[str, Quantity]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Waking:
+    """A cold start: draws of its seconds, the tiers that it meets, and its mean course stage by stage.
+
+    `tiers`: (name, share, seconds at the middle values); `stages`: (stage, seconds), which add up to the mean of the
+    tiers at the middle values.
+    """
+
+    seconds: Array
+    tiers: tuple[tuple[str, float, float], ...]
+    stages: tuple[tuple[str, float], ...]
+    rows: tuple[str, ...]
+
+    @property
+    def middle_s(self) -> float:
+        return sum(share * s for _, share, s in self.tiers)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Traffic:
+    """Requests by arrival, seconds from the first; `says` is where they come from, in words."""
+
+    arrivals_s: Array
+    tokens_in: Array
+    tokens_out: Array
+    says: str
+    rows: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What is odd about a recorded trace."""
+    part: slice = field(default_factory=lambda: slice(None))
+    """The part of the whole traffic that this is."""
+
+    @property
+    def span_s(self) -> float:
+        return float(self.arrivals_s[-1] - self.arrivals_s[0])
+
+    @property
+    def rate_per_s(self) -> float:
+        return self.arrivals_s.size / self.span_s
+
+    def middle(self, requests: int) -> "Traffic":
+        """As many requests from the middle; all of them where there are no more than twice as many."""
+        if self.arrivals_s.size <= 2 * requests:
+            return self
+        start = (self.arrivals_s.size - requests) // 2
+        part = slice(start, start + requests)
+        return replace(self, arrivals_s=self.arrivals_s[part] - self.arrivals_s[start], tokens_in=self.tokens_in[part],
+                       tokens_out=self.tokens_out[part], part=part)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Load:
+    """What policies are tried on: the traffic, and the replica that serves it."""
+
+    scenario: Scenario
+    asked: Serving
+    traffic: Traffic
+    replica: Replica
+    hours_per_month: Quantity
+
+    @property
+    def busy(self) -> float:
+        """Replicas that the traffic keeps busy on average, each as full as it gets."""
+        slots, batching = self.replica.slots, self.replica.batching
+        work = self.traffic.tokens_out * (batching.step_s / slots + batching.step_per_request_s)
+        return float((work + batching.prompt_s).sum() / self.traffic.span_s)
+
+
+def load(facts: Facts, scenario: Scenario, traffic: Traffic | None = None) -> Load:
+    """The scenario's load: as it describes its traffic, or a recorded one.
+
+    Raises WorkbenchError where the scenario does not say how the model is served.
+    """
+    asked = scenario.serving
+    if asked is None:
+        raise WorkbenchError(f"scenario {scenario.name}", "it does not say how the model is served",
+                             "add [serving] with model, gpu, gpus, platform, p and limit_s")  # fmt: skip
+    hours = next(a.quantity for a in facts.assumptions if a.quantity.name == "hours_per_month")
+    traffic = traffic or described(facts, scenario.demand, asked, hours, scenario.seed)
+    return Load(scenario=scenario, asked=asked, traffic=traffic, replica=replica(facts, asked, traffic),
+                hours_per_month=hours)  # fmt: skip
+
+
+def _row(facts: Facts, model: str, subject: str, name: str) -> Quantity:
+    found = facts.parameters.get((model, subject, name))
+    if found is None:
+        raise WorkbenchError("parameters.csv", f"no {name} of {subject} for {model}", "add the row")
+    return found
+
+
+# --- the replica
+
+
+def replica(facts: Facts, asked: Serving, traffic: Traffic) -> Replica:
+    """The pace of a replica on the traffic's mean request, and how many requests its memory holds.
+
+    Raises WorkbenchError naming the replicas that are known where this one has no row.
+    """
+    subject = f"{asked.gpu}/{asked.model}/{asked.gpus}"
+    known = sorted({s for m, s, _ in facts.parameters if m == "serving" and s.split("/")[1:2] == [asked.model]})
+    if subject not in known:
+        raise WorkbenchError("serving", f"no measured pace of {subject}", f"use one of {', '.join(known)}")
+    names = ("t0", "t_b", "t_bk", "prefill_fixed", "prefill_per_token")
+    inputs = {name: _row(facts, "serving", subject, name) for name in names}
+    inputs |= {name: _row(facts, "serving", asked.model, name) for name in ("weights_gb", "kv_gb_per_token")}
+    inputs |= {name: _row(facts, "serving", "vllm", name) for name in ("usable_memory_share", "max_num_seqs")}
+    memory = facts.hardware.get((asked.gpu, "memory"))
+    if memory is None:
+        raise WorkbenchError("hardware.csv", f"no memory of {asked.gpu}", "add the row")
+    values: dict[str, Any] = {name: q.value for name, q in inputs.items()}
+    prompt, answer = float(traffic.tokens_in.mean()), float(traffic.tokens_out.mean())
+    values |= {"gpu_memory_gb": memory.value, "gpus": asked.gpus, "prompt_tokens": prompt, "answer_tokens": answer}
+    slots = int(formula.evaluate(serving, values, ("max_batch",))["max_batch"])
+    if slots < 1:
+        raise WorkbenchError("serving", f"{asked.model} does not fit on {asked.gpus} of {asked.gpu}", "give more gpus")
+    context = serving.context_tokens(prompt, answer)
+    read = serving.prefill_s(values["prefill_fixed"], values["prefill_per_token"], traffic.tokens_in)
+    slope = values["t_b"] + values["t_bk"] * context
+    batching = Batching(step_s=values["t0"], step_per_request_s=slope, prompt_s=read)
+    return Replica(gpus=asked.gpus, slots=slots, batching=batching, inputs={**inputs, "gpu_memory_gb": memory})
+
+
+# --- the cold start
+
+
+def waking(facts: Facts, asked: Serving, seed: int = 0) -> Waking:
+    """The mixture of tiers that a start meets, each stage within its row's range; detection is the policy's own."""
+    random = np.random.default_rng(seed)
+    weights, draws, tiers, rows = _row(facts, "serving", asked.model, "weights_gb"), [], [], []
+    course: dict[str, float] = {}
+    for tier in wakeup.tiers(facts, asked.platform):
+        means = "+".join(dict.fromkeys([*asked.mitigation.split("+"), *tier.mitigation.split("+")]))
+        found = wakeup.stages(facts, asked.platform, means, storage=asked.storage)
+        found |= {"weights_gb": weights, "gpus": constant("gpus", float(asked.gpus), "GPU"),
+                  "detect_s": constant("detect_s", 0.0, "second")}  # fmt: skip
+        values = formula.evaluate(coldstart, {n: q.value for n, q in found.items()}, ("cold_start_s", "load_s"))
+        share = float(tier.share.value)
+        tiers.append((tier.name, share, float(values["cold_start_s"])))
+        for stage, seconds in coldstart.waterfall(values):
+            course[stage] = course.get(stage, 0.0) + share * seconds
+        count = max(round(share * DRAWS), 1)
+        drawn = {n: _within(q, count, random) for n, q in found.items()}
+        made = formula.evaluate(coldstart, drawn, ("cold_start_s",))["cold_start_s"]
+        draws.append(np.broadcast_to(made, count))
+        rows += [r for q in (*found.values(), tier.share) for r in q.rows]
+    stages = sorted(course.items(), key=lambda s: ORDER.index(s[0]))
+    return Waking(seconds=np.concatenate(draws), tiers=tuple(tiers), stages=tuple(stages),
+                  rows=tuple(dict.fromkeys(rows)))  # fmt: skip
+
+
+def _within(quantity: Quantity, count: int, random: np.random.Generator) -> Any:
+    """Draws from the triangle of a row's range."""
+    if not quantity.uncertain:
+        return quantity.value
+    return random.triangular(quantity.low, quantity.value, quantity.high, count)
+
+
+# --- the traffic
+
+
+def described(facts: Facts, demand: Demand, asked: Serving, hours: Quantity, seed: int) -> Traffic:
+    """Requests as the scenario describes them: its rate, peak and mean sizes, with the shape of a recorded trace.
+
+    Gaps are gamma, minutes and hours swing as they were recorded, the day's peak is stretched to the scenario's. Where
+    a day has more requests than are simulated, its hours are shortened: mean, peak and jumps are the day's.
+    """
+    stated = [demand.requests_per_month, demand.tokens_in_per_month, demand.tokens_out_per_month]
+    if any(not v for v in stated):
+        raise WorkbenchError("demand", "a described load needs requests and tokens a month",
+                             "state requests_per_month, tokens_in_per_month and tokens_out_per_month")  # fmt: skip
+    month, tokens_in, tokens_out = (middle(v) for v in stated)
+    rate = month / (hours.value * HOUR_S)
+    span = _span(rate)
+    names = ("gap_cv", "rate_cv_60s")
+    cv, minutes = (_row(facts, "traffic", asked.traffic, name) for name in names)
+    random = np.random.default_rng(seed)
+    levels, hourly = _levels(facts, middle(demand.peak_to_mean), span, minutes.value, random)
+    times = arrivals.with_rhythm(arrivals.gamma_renewal(rate, span, cv.value, random), span, levels, MINUTE_S)
+    sizes, used = {}, [hours, cv, minutes, *hourly]
+    for side, mean in (("tokens_in", tokens_in / month), ("tokens_out", tokens_out / month)):
+        levels_of = {level: _row(facts, "traffic", asked.traffic, f"{side}_{level}") for level in LEVELS}
+        values = [q.value for q in levels_of.values()]
+        drawn = arrivals.from_quantiles(list(LEVELS.values()), values, times.size, random)
+        sizes[side] = np.maximum(drawn * (mean / drawn.mean()), 1.0)
+        used += levels_of.values()
+    says = f"{rate:.3g} requests a second, bursty as {asked.traffic}, over {span / HOUR_S:.3g} hours"
+    if span < DAY_S:
+        says += f" (each hour of a day for {span / DAY_HOURS / MINUTE_S:.3g} minutes)"
+    return Traffic(arrivals_s=times - times[0], **sizes, says=says, rows=tuple(r for q in used for r in q.rows))
+
+
+def middle(value: Any) -> float:
+    """A number, or the middle of a range."""
+    return float(getattr(value, "value", value))
+
+
+def _span(rate: float) -> float:
+    """How long to simulate, in seconds: a day with shorter hours, or whole days."""
+    if rate * DAY_S > MOST_REQUESTS:
+        return MOST_REQUESTS / rate
+    return DAY_S * min(max(np.ceil(FEW_REQUESTS / (rate * DAY_S)), 1.0), float(MOST_DAYS))
+
+
+def _levels(
+    facts: Facts, peak: float, span: float, minute_cv: float, random: np.random.Generator
+) -> tuple[Array, list[Quantity]]:
+    """The rate by minute as a multiple of the mean, and the hours' rows."""
+    rows = [_row(facts, "traffic", RHYTHM, f"rhythm_hour_{h:02d}") for h in range(DAY_HOURS)]
+    day = _stretched(np.array([q.value for q in rows]), peak)
+    count = int(np.ceil(span / MINUTE_S))
+    hour_s = min(span, DAY_S) / DAY_HOURS
+    hours = (MINUTE_S * np.arange(count) / hour_s).astype(int) % DAY_HOURS
+    sd = np.sqrt(np.log1p(minute_cv**2))
+    return day[hours] * np.exp(sd * random.standard_normal(count) - sd**2 / 2), rows
+
+
+def _stretched(day: Array, peak: float) -> Array:
+    """The hours raised to the power at which the highest is `peak` times the mean."""
+    low, high = 0.0, STEEPEST
+    for _ in range(BISECTIONS):
+        power = (low + high) / 2
+        shaped = day**power / (day**power).mean()
+        low, high = (power, high) if shaped.max() < peak else (low, power)
+    return shaped

@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     decide.add_argument("--seed", type=int, metavar="N", help="seed of the draws")
     decide.add_argument("--draws", type=int, metavar="N", help="number of draws")
     decide.add_argument("--strict", action="store_true", help="exclude prices that are stale on that day")
-    waking = command("coldstart", _coldstart, "How slow a model is when it wakes; the cheapest policy that is fast enough.",
+    waking = command("coldstart", _coldstart, "How slow a model is when it wakes, and the cheapest policy to mend it.",
                      "workbench coldstart chat")  # fmt: skip
     waking.add_argument("scenario", metavar="SCENARIO", nargs="?", help="a path, or the name of a shipped scenario")
     waking.add_argument("--trace", type=Path, metavar="FILE", help="recorded requests (csv, jsonl, parquet)")

@@ -48,6 +48,13 @@ class Browser:
         ]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that drive a browser first, then by length: no worker shall be left alone with a long one at the end."""
+    browsing = {item.path for item in items if item.get_closest_marker("browser")}
+    length = {path: path.stat().st_size for path in {item.path for item in items}}
+    items.sort(key=lambda item: (item.path not in browsing, -length[item.path], item.path))
+
+
 def _missing(reason: str) -> None:
     if os.environ.get("WORKBENCH_REQUIRE_BROWSER") == "1":
         pytest.fail(f"{reason}, and WORKBENCH_REQUIRE_BROWSER=1 asks for it")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -37,7 +38,8 @@ def running(tree: ast.AST, *, at_once: bool) -> Iterator[ast.AST]:
         yield from running(node, at_once=at_once)
 
 
-def imported(name: str, *, at_once: bool = False) -> set[str]:
+@cache
+def imported(name: str, *, at_once: bool = False) -> frozenset[str]:
     """The dotted names that a module imports: anywhere in it, or as it is imported itself."""
     found = set()
     for node in running(TREES[name], at_once=at_once):
@@ -47,7 +49,7 @@ def imported(name: str, *, at_once: bool = False) -> set[str]:
             found |= {node.module or ""} | {f"{node.module}.{a.name}" for a in node.names}
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
             found |= {a.value for a in node.args if isinstance(a, ast.Constant)}
-    return found
+    return frozenset(found)
 
 
 def inside(name: str, *, at_once: bool = False) -> set[str]:

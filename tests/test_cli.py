@@ -325,7 +325,7 @@ def write(folder: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["[bold]x[/red]", "[/]", "<script>alert(1)</script>", "../..", "😀", "it's", "%s"])
 def test_a_hostile_name_is_shown_as_it_is(run, scenario, name):
-    path = scenario(text=SOUND.replace('"service"', f'"""{name}"""'))
+    path = scenario('providers = ["AWS", "Lambda"]', text=SOUND.replace('"service"', f'"""{name}"""'))
     people, machine = run("decide", path, *FEW), run("decide", path, "--json", *FEW)
     assert people.status == machine.status == 0
     assert name in people.out

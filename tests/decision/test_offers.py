@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ Asked = Callable[..., tuple[list[Option], list[Option]]]
 def asked(chat: Scenario, facts: Facts) -> Asked:
     """(feasible, infeasible) under these constraints and no others."""
 
+    @cache
     def asked(**constraints: Any) -> tuple[list[Option], list[Option]]:
         made = options(facts, replace(chat, constraints=replace(Constraints(marketplace_allowed=True), **constraints)))
         return [o for o in made if o.feasible], [o for o in made if not o.feasible]

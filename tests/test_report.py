@@ -5,6 +5,7 @@ import html
 import json
 import re
 import shlex
+import shutil
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +14,7 @@ import nbformat
 import pytest
 
 import workbench as wb
-from workbench import cite, cli, report
+from workbench import cite, cli, report, shelf
 from workbench.cite import Name, numerals, plain, say
 from workbench.records import Evidence, WorkbenchError
 
@@ -79,7 +80,7 @@ def test_a_planted_numeral_is_found_in_a_rendered_report(made):
     assert not list(cite.uncited(page))
     notebook = nbformat.read(folder / "chat.ipynb", as_version=4)
     notebook.cells.insert(5, nbformat.v4.new_markdown_cell("We looked at 123 offers."))
-    assert any("123" in found for found in cite.uncited(report.render(notebook, "a title")))
+    assert any("123" in found for found in cite.uncited(report.render(notebook, wb.load("chat"))))
 
 
 def test_an_uncited_numeral_fails_the_build(tmp_path, monkeypatch, capsys):
@@ -236,11 +237,47 @@ def test_a_report_fetches_nothing_and_runs_nothing(made):
         assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:" in page
 
 
+# --- the index
+
+
+def listed(folder: Path) -> list[str]:
+    """The files that the index leads to."""
+    return re.findall(r'href="([^"]+)"', (folder / "index.html").read_text(encoding="utf-8"))
+
+
 def test_the_index_names_every_report(made):
     result, folder, _ = made
+    assert listed(folder) == [Path(f).name for r in result["reports"] for f in r["files"]]
+
+
+def test_a_headline_on_the_index_has_the_citations_of_its_report(made):
+    """Word for word the spans of the verdict, and a numeral without one would be found."""
+    _, folder, pages = made
     index = (folder / "index.html").read_text(encoding="utf-8")
-    links = re.findall(r'href="([^"]+)"', index)
-    assert links == [Path(f).name for r in result["reports"] for f in r["files"]]
+    for page in pages:
+        verdict = re.search(r'<p class="verdict">(.*?)</p>', page)[1]
+        assert verdict.count('class="cited"') > 3
+        assert html.unescape(f"<p>{verdict}</p>") in html.unescape(index)
+    assert list(cite.uncited(index)) == []
+    assert list(cite.uncited(index.replace('class="cited"', 'class="other"')))
+
+
+def test_the_index_lists_what_earlier_runs_left_and_forgets_a_failure_that_is_mended(made, tmp_path, monkeypatch):
+    template, out = tiny(tmp_path, "'all is well'"), tmp_path / "out"
+    monkeypatch.setattr(report, "template", lambda: template)
+    shutil.copytree(made[1], out)
+    before = listed(out)
+    path = small(tmp_path, "third.toml", name="third")
+    (out / "third.failed.html").write_text(shelf.failure(wb.load(path), "no 4711"), encoding="utf-8")
+    assert "<code>no 4711</code>" in shelf.index(out)
+    report.batch([path], out, quiet=True)
+    assert listed(out) == [*before, "third.html", "third.ipynb"]
+    index = (out / "index.html").read_text(encoding="utf-8")
+    assert "4711</code>" not in index
+    assert '<span class="name">third</span> · as of <span class="name">2026-11-24</span> · made' in index
+
+
+# --- what made it
 
 
 def test_a_report_says_what_made_it(made):
@@ -280,11 +317,13 @@ def test_a_failed_report_keeps_its_notebook_and_spares_the_others(tmp_path, monk
     assert result["reports"][0]["headline"] == "this one is bad"
     assert result["reports"][1]["headline"] == "'all is well'"
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "first.failed.html",
         "first.failed.ipynb",
         "index.html",
         "second.html",
         "second.ipynb",
     ]
+    assert listed(tmp_path / "out") == [Path(f).name for r in result["reports"] for f in r["files"]]
     kept = (tmp_path / "out" / "first.failed.ipynb").read_text(encoding="utf-8")
     assert "papermill-error-cell" in kept
     said = capsys.readouterr()

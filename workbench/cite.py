@@ -166,7 +166,7 @@ _NUMERAL = re.compile(
 )
 _SILENT = ("style", "script", "svg", "head", "title", "code")
 _ALLOWED = ("cited", "stamp", "sources", "name")
-_VOID = ("br", "hr", "img", "input", "link", "meta", "col", "wbr")
+VOID = ("br", "hr", "img", "input", "link", "meta", "col", "wbr")
 
 
 def _bare(text: str) -> str:
@@ -183,13 +183,13 @@ class _Text(HTMLParser):
         self.parts: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _VOID:
+        if tag in VOID:
             return
         classes = (dict(attrs).get("class") or "").split()
         self.stack.append(tag in _SILENT or bool(set(classes) & set(_ALLOWED)))
 
     def handle_endtag(self, tag: str) -> None:
-        if self.stack and tag not in _VOID:
+        if self.stack and tag not in VOID:
             self.stack.pop()
 
     def handle_data(self, data: str) -> None:

@@ -15,13 +15,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from html import escape
 from importlib.resources import files
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from workbench import cite, face, store
+from workbench import cite, face, shelf, store
 from workbench.records import Infeasible, Scenario, WorkbenchError
 from workbench.scenario import find
 
@@ -55,8 +54,8 @@ def batch(scenarios: Sequence[str | Path], out: Path | None = None, *, quiet: bo
         _progress(f"{job.slug}: running ({number + 1} of {len(jobs)}{_left(begun, number, len(jobs))})")
         reports.append(_timed(job, out))
         _tell(reports[-1], quiet=quiet)
-    index = out / "index.html"
-    _write(index, _index(jobs, reports))
+    index = out / shelf.INDEX
+    _write(index, shelf.index(out))
     return {"reports": reports, "index": str(index)}
 
 
@@ -144,19 +143,23 @@ class Failed(Exception):
 
 
 def _made(job: Job, out: Path) -> tuple[list[Path], str]:
-    """The files of one report and its headline. Raises Failed, with the partial notebook kept beside the reports."""
+    """The files of one report and its headline. Raises Failed, with a page that says why and the partial notebook."""
+    failed = out / f"{job.slug}.failed.html"
     with tempfile.TemporaryDirectory(prefix=".making-", dir=out) as folder:
         draft = Path(folder) / "executed.ipynb"
         try:
             notebook = execute(template(), draft, {"scenario": str(job.path)})
-            page = render(notebook, job.scenario.title or job.scenario.name)
+            page = render(notebook, job.scenario)
             _refuse_uncited(page)
         except Exception as error:  # whatever stops one report must not stop the others
-            kept = [_renamed(draft, out / f"{job.slug}.failed.ipynb")] if draft.is_file() else []
-            raise Failed(_why(error), kept) from error
+            why = _why(error)
+            _write(failed, shelf.failure(job.scenario, why))
+            kept = [_renamed(draft, failed.with_suffix(".ipynb"))] if draft.is_file() else []
+            raise Failed(why, [failed, *kept]) from error
         html = out / f"{job.slug}.html"
         _write(html, page)
-        (out / f"{job.slug}.failed.ipynb").unlink(missing_ok=True)  # of an earlier run
+        for path in (failed, failed.with_suffix(".ipynb")):
+            path.unlink(missing_ok=True)  # of an earlier run
         return [html, _renamed(draft, out / f"{job.slug}.ipynb")], _headline(notebook)
 
 
@@ -239,47 +242,11 @@ def _exporter() -> Any:
     return exporter(template_file=str(page), exclude_input=True, exclude_anchor_links=True)
 
 
-def _css() -> str:
-    return (files("workbench") / "page" / "page.css").read_text(encoding="utf-8")
-
-
-def render(notebook: Any, title: str) -> str:
+def render(notebook: Any, scenario: Scenario) -> str:
     """The page of an executed notebook: its outputs alone, with nothing to fetch and nothing to run."""
-    page, _ = _exporter().from_notebook_node(notebook, resources={"title": title, "css": _css()})
+    told = {"title": scenario.title or scenario.name, "css": shelf.css(), "marks": shelf.marks(scenario)}
+    page, _ = _exporter().from_notebook_node(notebook, resources=told)
     return str(page)
-
-
-_SHELL = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Reports</title>
-<style>
-{css}
-</style>
-</head>
-<body>
-<main>
-<section><h1>Reports</h1></section>
-{entries}
-</main>
-</body>
-</html>
-"""
-
-
-def _index(jobs: Sequence[Job], reports: Sequence[Mapping[str, Any]]) -> str:
-    """A page that lists the reports of a run, with their headlines; as free of requests as they are."""
-    entries = []
-    for job, report in zip(jobs, reports, strict=True):
-        title = escape(job.scenario.title or job.scenario.name)
-        names = [Path(p).name for p in report["files"]]
-        links = " · ".join(f'<a href="{escape(n, quote=True)}">{escape(n)}</a>' for n in names)
-        failed = "" if report["status"] == "ok" else "Failed: "
-        entries.append(f"<section><h2>{title}</h2><p>{escape(failed + report['headline'])}</p><p>{links}</p></section>")
-    return _SHELL.format(css=_css(), entries="\n".join(entries))
 
 
 # --- files appear by rename

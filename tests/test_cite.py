@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench import cite, store
-from workbench.cite import Cited, Name, say, uncited
+from workbench.cite import Cited, Name, plain, say, uncited
 from workbench.records import Evidence, Quantity
 
 DATASETS = Path(__file__).parents[1] / "datasets"
@@ -33,6 +33,28 @@ def test_a_citation_names_three_rows_and_how_many_more():
 )  # fmt: skip
 def test_numbers_are_written_for_people(value, unit, digits, text):
     assert cite.money(value, unit, digits) == text
+
+
+def test_braces_in_a_value_are_no_placeholder():
+    assert str(say("At {where}", where=Name("{cost} & <b>"))) == "At {cost} & <b>"
+    assert say("At {where}", where=Name("{cost} & <b>")).html == 'At <span class="name">{cost} &amp; &lt;b&gt;</span>'
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.153, "share", "15%"),
+        (0.0312, "share", "3.1%"),
+        (-0.00186, "share/month", "−0.19%/month"),
+        (1.4534, "USD", "1.45 USD"),
+        (14_234_567, "token", "14,200,000 token"),
+        (0, "USD", "0 USD"),
+        (0.00040797, "USD", "0.000408 USD"),
+        (-999.7, "USD", "−1,000 USD"),
+    ],
+)
+def test_a_number_has_no_more_digits_than_an_estimate_deserves(value, unit, text):
+    assert plain(value, unit) == text
 
 
 def test_what_is_shown_is_escaped():

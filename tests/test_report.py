@@ -15,7 +15,7 @@ import pytest
 
 import workbench as wb
 from workbench import cite, cli, report, shelf
-from workbench.cite import Name, numerals, plain, say
+from workbench.cite import numerals
 from workbench.records import Evidence, WorkbenchError
 
 HOSTILE = "<script>alert(1)</script> ../../x \"quoted' ambulance 🚑"
@@ -127,28 +127,6 @@ def test_a_datasets_words_keep_their_numerals_and_cite_them():
     assert not list(cite.uncited(text._repr_html_()))
     assert "<b>" not in text.html
     assert text.html.count("prices/aws.csv:5") == 2
-
-
-def test_braces_in_a_value_are_no_placeholder():
-    assert str(say("At {where}", where=Name("{cost} & <b>"))) == "At {cost} & <b>"
-    assert say("At {where}", where=Name("{cost} & <b>")).html == 'At <span class="name">{cost} &amp; &lt;b&gt;</span>'
-
-
-@pytest.mark.parametrize(
-    ("value", "unit", "text"),
-    [
-        (0.153, "share", "15%"),
-        (0.0312, "share", "3.1%"),
-        (-0.00186, "share/month", "−0.19%/month"),
-        (1.4534, "USD", "1.45 USD"),
-        (14_234_567, "token", "14,200,000 token"),
-        (0, "USD", "0 USD"),
-        (0.00040797, "USD", "0.000408 USD"),
-        (-999.7, "USD", "−1,000 USD"),
-    ],
-)
-def test_a_number_has_no_more_digits_than_an_estimate_deserves(value, unit, text):
-    assert plain(value, unit) == text
 
 
 # --- names do no harm

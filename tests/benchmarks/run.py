@@ -15,7 +15,7 @@ import startup
 from timing import show
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-PACKAGES = ("ai-infrastructure-workbench", "numpy", "scipy", "duckdb", "pydantic", "numba")
+PACKAGES = ("ai-infrastructure-workbench", "numpy", "scipy", "duckdb", "pydantic", "numba", "highspy")
 
 
 def machine() -> str:
@@ -41,6 +41,7 @@ def main(bytecode: str) -> None:
     tables = {"1. Commands from cold": list(startup.commands(startup.environment(bytecode)))}
     print(f"from here on: {pin()}")
     import engine
+    import plan
     import quality
 
     from workbench import face
@@ -53,6 +54,7 @@ def main(bytecode: str) -> None:
     tables["3. The parts of workbench decide chat --json, CPU time"] = startup.parts(env)
     what = f"standard deviation over {quality.SEEDS} seeds in USD (ratio to plain random), and CPU time to make"
     tables[f"4. Draws: {what}"] = list(quality.benchmark(made, env))
+    tables[f"5. The plan: {plan.SIZE}, to a gap of {plan.GAP:.1%}, CPU time"] = list(plan.benchmark())
     for title, rows in tables.items():
         show(title, rows)
     over = [row.what for rows in tables.values() for row in rows if row.over]

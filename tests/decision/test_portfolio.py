@@ -456,12 +456,12 @@ GOOD = {"demand": [1.0, 2.0], "capacities": [H]}
     "bad",
     [
         {"demand": []}, {"demand": [NAN, 1]}, {"demand": [-1, 1]}, {"demand": [INF]}, {"demand": "two"}, {"demand": 3},
-        {"demand": np.ones((2, 2, 2))}, {"demand": None}, {"capacities": []}, {"gap": -1}, {"gap": NAN},
-        {"gap": [0.1]}, {"onboarding": {"H": -1}}, {"onboarding": {"H": NAN}},
+        {"demand": np.ones((2, 2, 2))}, {"demand": None}, {"capacities": []}, {"capacities": ["H"]}, {"gap": -1},
+        {"gap": NAN}, {"gap": [0.1]}, {"onboarding": {"H": -1}}, {"onboarding": {"H": NAN}},
         *({"capacities": [replace(H, **c)]} for c in (
             {"rate": -1}, {"rate": NAN}, {"rate": "dear"}, {"rate": [1, 2, 3]}, {"kind": "rented"}, {"cap": -1},
-            {"cap": NAN}, {"term_months": 0}, {"term_months": 1.5}, {"lead_months": -1}, {"lead_months": 0.5},
-            {"upfront": 2}, {"serves": -1}, {"serves": [1, 1]}, {"usage": NAN},
+            {"cap": NAN}, {"cap": [1, 2]}, {"term_months": 0}, {"term_months": 1.5}, {"lead_months": -1},
+            {"lead_months": 0.5}, {"upfront": 2}, {"serves": -1}, {"serves": [1, 1]}, {"usage": NAN},
         )),
         {"rules": Rules(budget=-1)}, {"rules": Rules(budget=[1, 2, 3])}, {"rules": Rules(max_share={"H": 1.5})},
     ],

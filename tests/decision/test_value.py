@@ -305,7 +305,9 @@ def test_a_budget_is_exceeded_in_a_share_of_draws():
 
 
 @pytest.mark.parametrize(
-    "function", [partial(cvar, level=0.5), partial(exceeding_probability, budget=1.0), maximum_regret], ids=repr
+    "function",
+    [partial(cvar, level=0.5), partial(exceeding_probability, budget=1.0), maximum_regret],
+    ids=["cvar", "exceeding_probability", "maximum_regret"],
 )
 @pytest.mark.parametrize("costs", [[], [1.0, NAN], None, [[[1.0]]]], ids=str)
 def test_bad_losses_are_refused(function, costs):

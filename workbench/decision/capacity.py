@@ -107,8 +107,10 @@ def market(
     Raises WorkbenchError in the name of `where` on the first thing that makes no sense.
     """
     rules, risk = limits
-    if not capacities:
-        raise WorkbenchError(where, "there is no capacity to choose from", "give at least one Capacity")
+    if not capacities or not all(isinstance(c, Capacity) for c in capacities):
+        raise WorkbenchError(
+            where, "there is no capacity to choose from", "give at least one Capacity, and nothing else"
+        )
     scenarios, workloads, months = np.shape(demand)
     for capacity in capacities:
         _check(where, capacity)
@@ -148,8 +150,8 @@ def _check(where: str, c: Capacity) -> None:
     named = f"{where}: capacity {c.name!r}"
     if c.kind not in KINDS:
         raise WorkbenchError(named, f"kind {c.kind!r} is not known", f"use one of {', '.join(KINDS)}")
-    if c.cap is not None:
-        numbers(named, cap=c.cap)
+    if c.cap is not None and np.ndim(numbers(named, cap=c.cap)[0]):
+        raise WorkbenchError(named, f"cap={c.cap!r} is not one number", "give units a month")
     (term,), (lead,) = numbers(named, low=1, term_months=c.term_months), numbers(named, lead_months=c.lead_months)
     if np.ndim(term) or np.ndim(lead) or term % 1 or lead % 1:
         raise WorkbenchError(named, f"a term of {c.term_months!r} or a lead of {c.lead_months!r} is no count",

@@ -115,20 +115,21 @@ def _demand(where: str, demand: Any) -> Array:
 
 class _Known(NamedTuple):
     """What a search knows: the relaxation's values, a bound, and the best values so far that are whole where they must
-    be."""
+    be, with the solver that found them once these were decided, where it is at hand."""
 
     corner: Array
     bound: float
     best: Array | None = None
     cost: float = np.inf
+    fixed: Any = None
 
     @property
     def values(self) -> Array:
         return self.corner if self.best is None else self.best
 
-    def or_better(self, arrays: Programme, values: Array | None) -> "_Known":
+    def or_better(self, arrays: Programme, values: Array | None, fixed: Any = None) -> "_Known":
         cost = np.inf if values is None else float(arrays.cost @ values)
-        return self._replace(best=values, cost=cost) if cost < self.cost else self
+        return self._replace(best=values, cost=cost, fixed=fixed) if cost < self.cost else self
 
     def within(self, gap: float) -> bool:
         return self.best is not None and self.cost - self.bound <= gap * self.cost
@@ -143,7 +144,7 @@ def optimum(where: str, arrays: Programme, gap: float) -> Optimum:
         known = known.or_better(arrays, known.corner)
     else:
         known = _searched(where, arrays, gap, known)
-    return _settled(arrays, known, (relaxation, None), (least, duals))
+    return _settled(arrays, known, relaxation, (least, duals))
 
 
 def committed(where: str, arrays: Programme, orders: Array) -> Optimum:
@@ -158,7 +159,7 @@ def committed(where: str, arrays: Programme, orders: Array) -> Optimum:
     if found is None:
         raise _infeasible(where, arrays)
     values, bound = found
-    return _settled(arrays, _Known(every, bound, values), (None, None), (bound, np.zeros(len(arrays.lower))))
+    return _settled(arrays, _Known(every, bound, values), None, (bound, np.zeros(len(arrays.lower))))
 
 
 def _again(where: str, old: Optimum, arrays: Programme, gap: float) -> Optimum:
@@ -167,21 +168,21 @@ def _again(where: str, old: Optimum, arrays: Programme, gap: float) -> Optimum:
     for solver in (relaxation, fixed):
         solver.changeColsCost(len(arrays.cost), np.arange(len(arrays.cost), dtype=np.int32), arrays.cost)
         solver.run()
-    known = _Known(_values(relaxation), _cost(relaxation)).or_better(arrays, _values(fixed))
+    known = _Known(_values(relaxation), _cost(relaxation)).or_better(arrays, _values(fixed), fixed)
     least, duals = known.bound, _duals(relaxation)
-    if not known.within(gap):
+    if not known.within(gap) and old.bound > old.relaxed * (1 + CLOSE):
         known = known._replace(bound=max(least, _proven_before(relaxation, old)))
     if not known.within(gap):
-        known, fixed = _searched(where, arrays, gap, known), None
-    return _settled(arrays, known, (relaxation, fixed), (least, duals))
+        known = _searched(where, arrays, gap, known)
+    return _settled(arrays, known, relaxation, (least, duals))
 
 
-def _settled(arrays: Programme, known: _Known, hot: tuple[Any, Any], relaxed: tuple[float, Array]) -> Optimum:
+def _settled(arrays: Programme, known: _Known, relaxation: Any, relaxed: tuple[float, Array]) -> Optimum:
     """With the whole amounts decided, the best of the rest."""
-    fixed = hot[1] or _fixed(arrays, known.values)
+    fixed = known.fixed or _fixed(arrays, known.values)
     cost = _cost(fixed)
     return Optimum(programme=arrays, values=_values(fixed), cost=cost, bound=min(max(known.bound, relaxed[0]), cost),
-                   relaxed=relaxed[0], corner=known.corner, duals=relaxed[1], hot=(hot[0], fixed))  # fmt: skip
+                   relaxed=relaxed[0], corner=known.corner, duals=relaxed[1], hot=(relaxation, fixed))  # fmt: skip
 
 
 def _proven_before(relaxation: Any, old: Optimum) -> float:
@@ -230,7 +231,7 @@ def _rounded(arrays: Programme, known: _Known, close: float) -> _Known:
     partly = arrays.columns.joined.of(values)
     partly[:] = np.ceil(partly - NOISE)
     fixed = _fixed(arrays, values)
-    return known.or_better(arrays, _values(fixed) if _solved(fixed) else None)
+    return known.or_better(arrays, _values(fixed) if _solved(fixed) else None, fixed)
 
 
 def _next_to(arrays: Programme, known: _Known, close: float) -> _Known:

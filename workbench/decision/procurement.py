@@ -90,8 +90,8 @@ def commit_online(demand: Any, on_demand: float, fee: float, term_months: int, u
     term, `usage` USD per month that a committed unit is used. Break-even is the spend at which the fee would have paid:
     fee / (1 - usage/on_demand). An order also counts as if it had been there for the term before, so no spend is
     counted twice. Never dearer than `online_ratio(usage/on_demand)` times the best plan of one who knew the future, and
-    no rule without luck or foresight does better (Wang, Li and Liang, arXiv 1305.5608; for one unit Fleischer's Bahncard
-    problem, 2001; at usage 0 ski rental). Raises WorkbenchError on a bad argument.
+    no rule without luck or foresight does better (Wang, Li and Liang, arXiv 1305.5608; for one unit Fleischer's
+    Bahncard problem, 2001; at usage 0 ski rental). Raises WorkbenchError on a bad argument.
     """
     where = "decision.procurement.commit_online"
     (wanted,) = numbers(where, demand=demand)

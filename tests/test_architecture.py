@@ -104,8 +104,8 @@ def test_models_do_not_import_each_other(module):
 
 @pytest.mark.parametrize("module", in_room("decision"))
 def test_models_are_composed_in_few_places(module):
-    """Money in outcome; a replica and its traffic in waking, on which frontier and replay run policies."""
-    composing = {"decision.outcome", "decision.waking", "decision.frontier", "decision.replay"}
+    """Money in outcome; a replica and its traffic in waking, on which latency, frontier and replay rest."""
+    composing = {f"decision.{m}" for m in ("outcome", "waking", "latency", "frontier", "replay")}
     assert module in composing or not {m for m in inside(module) if m.startswith("models.")}
 
 

@@ -205,7 +205,7 @@ def test_in_a_certain_world_one_waits_only_for_the_cost_to_fall(yield_value, yie
 @SLOW
 @given(swap=SWAPS, years=YEARS, steps=st.sampled_from([32, 64, 128]))
 def test_the_lattice_with_one_date_is_margrabe_within_its_stated_error(swap, years, steps):
-    error = 0.15 * float(Exchange(**swap).volatility) * math.sqrt(years) * swap["value"] / steps
+    error = 0.3 * float(Exchange(**swap).volatility) * math.sqrt(years) * swap["value"] / steps
     found = exchange_lattice(Exchange(**swap), [years], steps).value
     assert found == pytest.approx(margrabe(**swap, years=years), abs=error + 1e-12)
 
@@ -220,7 +220,7 @@ def test_american_is_at_least_bermudan_is_at_least_european(swap, years, term):
     )
     assert always >= at_ends >= at_the_end
     assert always >= swap["value"] - swap["cost"] - 1e-12
-    error = 0.15 * float(exchange.volatility) * math.sqrt(years) * swap["value"] / STEPS
+    error = 0.3 * float(exchange.volatility) * math.sqrt(years) * swap["value"] / STEPS
     assert always <= perpetual_exchange(**swap).value + error + 1e-9
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.models.twin import Twin
 from workbench.models import queueing
 from workbench.models.policies import (
+    Batching,
     Fixed,
     HybridHistogram,
     Keda,
@@ -17,7 +18,7 @@ from workbench.models.policies import (
     RayServe,
     SageMaker,
 )  # fmt: skip
-from workbench.models.simulation import Batching, Simulation, simulate
+from workbench.models.simulation import Simulation, simulate
 from workbench.records import WorkbenchError
 
 LAW = settings(max_examples=150, deadline=None, derandomize=True)

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from workbench.decision import offers
-from workbench.decision.waking import HOUR_S, Load, Waking, middle, waking
+from workbench.decision.waking import HOUR_S, Load, Waking, middle, on_platform, waking
 from workbench.models.policies import Fixed, Keda, Knative, Modal, Policy, RayServe
 from workbench.models.simulation import Simulation, simulate
-from workbench.records import Basis, Facts, Infeasible, Price, Serving, WorkbenchError
+from workbench.records import Basis, Facts, Infeasible, Price, WorkbenchError
 
 WARM_UP_SHARE = 0.05
 WARM_UP_S = 3600.0
@@ -264,16 +264,9 @@ def capacities(facts: Facts, load: Load) -> Iterator[Capacity]:
     for kind, bases in KINDS.items():
         prices = sorted((o.price for o in found if o.basis in bases), key=_usd)
         if prices:
-            woken = waking(facts, _where(facts, load.asked, prices[0]), load.scenario.seed)
+            woken = waking(facts, on_platform(facts, load.asked, prices[0]), load.scenario.seed)
             yield Capacity(kind=kind, price=prices[0], waking=woken)
 
 
 def _usd(price: Price) -> tuple[Any, ...]:
     return price.usd_per_gpu_hour.value, price.usd_per_gpu_hour.rows
-
-
-def _where(facts: Facts, asked: Serving, price: Price) -> Serving:
-    """A serverless seller wakes on its own platform where rows know it."""
-    known = {s.partition("/")[0] for m, s, _ in facts.parameters if m == "coldstart"}
-    own = price.provider.lower().replace(" ", "_")
-    return replace(asked, platform=own) if price.basis is Basis.SERVERLESS and own in known else asked

@@ -141,7 +141,7 @@ def exchange_lattice(exchange: Exchange, exercise_at: Sequence[float] | Array, s
     """The option with exercise at given dates, in years, on a binomial lattice of the ratio of value to cost.
 
     One date is a European option, contract ends a Bermudan, `any_time` an American one. A date is taken at its nearest
-    step. Against Margrabe the error is below 0.15 volatility sqrt(years) value/steps. Money, in the shape of the
+    step. Against Margrabe the error is below 0.3 volatility sqrt(years) value/steps. Money, in the shape of the
     exchange. Raises WorkbenchError on bad dates.
     """
     dates = _dates(exercise_at)

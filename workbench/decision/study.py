@@ -9,6 +9,7 @@ import numpy as np
 from workbench.decision import value
 from workbench.decision.desk import Desk
 from workbench.decision.draws import Draws, central, draw
+from workbench.decision.latency import judged
 from workbench.decision.offers import Choice, Option, options, pattern
 from workbench.decision.outcome import Outcome, Plan, goodput_loss, monthly, outcome, plan_of, shared, split
 from workbench.records import Basis, Facts, Infeasible, Quantity, Scenario
@@ -63,7 +64,7 @@ def study(facts: Facts, scenario: Scenario, *, strict: bool = False, only: Colle
     Raises Infeasible naming the constraint that binds where no option is left.
     """
     desk = Desk(facts, scenario, strict)
-    found = options(facts, scenario, strict=strict, only=only)
+    found = judged(desk, options(facts, scenario, strict=strict, only=only))
     usable, hopeless = _converging([o for o in found if o.feasible])
     excluded = [o for o in found if not o.feasible] + hopeless
     if not usable:

@@ -10,8 +10,8 @@ from workbench import formula
 from workbench.decision import wakeup
 from workbench.decision.desk import constant
 from workbench.models import arrivals, coldstart, serving
-from workbench.models.simulation import Batching
-from workbench.records import Demand, Facts, Quantity, Scenario, Serving, WorkbenchError
+from workbench.models.policies import Batching
+from workbench.records import Basis, Demand, Facts, Price, Quantity, Scenario, Serving, WorkbenchError
 
 Array = np.ndarray
 DRAWS = 4096
@@ -59,6 +59,11 @@ class Waking:
     tiers: tuple[tuple[str, float, float], ...]
     stages: tuple[tuple[str, float], ...]
     rows: tuple[str, ...]
+
+    @property
+    def mixture(self) -> tuple[list[float], list[float]]:
+        """Shares and seconds of the tiers, at the middle values."""
+        return [share for _, share, _ in self.tiers], [s for *_, s in self.tiers]
 
     @property
     def middle_s(self) -> float:
@@ -130,7 +135,8 @@ def load(facts: Facts, scenario: Scenario, traffic: Traffic | None = None) -> Lo
                 hours_per_month=hours)  # fmt: skip
 
 
-def _row(facts: Facts, model: str, subject: str, name: str) -> Quantity:
+def parameter(facts: Facts, model: str, subject: str, name: str) -> Quantity:
+    """A constant of a model. Raises WorkbenchError where no row has it."""
     found = facts.parameters.get((model, subject, name))
     if found is None:
         raise WorkbenchError("parameters.csv", f"no {name} of {subject} for {model}", "add the row")
@@ -150,9 +156,9 @@ def replica(facts: Facts, asked: Serving, traffic: Traffic) -> Replica:
     if subject not in known:
         raise WorkbenchError("serving", f"no measured pace of {subject}", f"use one of {', '.join(known)}")
     names = ("t0", "t_b", "t_bk", "prefill_fixed", "prefill_per_token")
-    inputs = {name: _row(facts, "serving", subject, name) for name in names}
-    inputs |= {name: _row(facts, "serving", asked.model, name) for name in ("weights_gb", "kv_gb_per_token")}
-    inputs |= {name: _row(facts, "serving", "vllm", name) for name in ("usable_memory_share", "max_num_seqs")}
+    inputs = {name: parameter(facts, "serving", subject, name) for name in names}
+    inputs |= {name: parameter(facts, "serving", asked.model, name) for name in ("weights_gb", "kv_gb_per_token")}
+    inputs |= {name: parameter(facts, "serving", "vllm", name) for name in ("usable_memory_share", "max_num_seqs")}
     memory = facts.hardware.get((asked.gpu, "memory"))
     if memory is None:
         raise WorkbenchError("hardware.csv", f"no memory of {asked.gpu}", "add the row")
@@ -175,7 +181,7 @@ def replica(facts: Facts, asked: Serving, traffic: Traffic) -> Replica:
 def waking(facts: Facts, asked: Serving, seed: int = 0) -> Waking:
     """The mixture of tiers that a start meets, each stage within its row's range; detection is the policy's own."""
     random = np.random.default_rng(seed)
-    weights, draws, tiers, rows = _row(facts, "serving", asked.model, "weights_gb"), [], [], []
+    weights, draws, tiers, rows = parameter(facts, "serving", asked.model, "weights_gb"), [], [], []
     course: dict[str, float] = {}
     for tier in wakeup.tiers(facts, asked.platform):
         means = "+".join(dict.fromkeys([*asked.mitigation.split("+"), *tier.mitigation.split("+")]))
@@ -204,6 +210,13 @@ def _within(quantity: Quantity, count: int, random: np.random.Generator) -> Any:
     return random.triangular(quantity.low, quantity.value, quantity.high, count)
 
 
+def on_platform(facts: Facts, asked: Serving, price: Price) -> Serving:
+    """A serverless seller wakes on its own platform where rows know it."""
+    known = {s.partition("/")[0] for m, s, _ in facts.parameters if m == "coldstart"}
+    own = price.provider.lower().replace(" ", "_")
+    return replace(asked, platform=own) if price.basis is Basis.SERVERLESS and own in known else asked
+
+
 # --- the traffic
 
 
@@ -221,13 +234,13 @@ def described(facts: Facts, demand: Demand, asked: Serving, hours: Quantity, see
     rate = month / (hours.value * HOUR_S)
     span = _span(rate)
     names = ("gap_cv", "rate_cv_60s")
-    cv, minutes = (_row(facts, "traffic", asked.traffic, name) for name in names)
+    cv, minutes = (parameter(facts, "traffic", asked.traffic, name) for name in names)
     random = np.random.default_rng(seed)
     levels, hourly = _levels(facts, middle(demand.peak_to_mean), span, minutes.value, random)
     times = arrivals.with_rhythm(arrivals.gamma_renewal(rate, span, cv.value, random), span, levels, MINUTE_S)
     sizes, used = {}, [hours, cv, minutes, *hourly]
     for side, mean in (("tokens_in", tokens_in / month), ("tokens_out", tokens_out / month)):
-        levels_of = {level: _row(facts, "traffic", asked.traffic, f"{side}_{level}") for level in LEVELS}
+        levels_of = {level: parameter(facts, "traffic", asked.traffic, f"{side}_{level}") for level in LEVELS}
         values = [q.value for q in levels_of.values()]
         drawn = arrivals.from_quantiles(list(LEVELS.values()), values, times.size, random)
         sizes[side] = np.maximum(drawn * (mean / drawn.mean()), 1.0)
@@ -254,13 +267,18 @@ def _levels(
     facts: Facts, peak: float, span: float, minute_cv: float, random: np.random.Generator
 ) -> tuple[Array, list[Quantity]]:
     """The rate by minute as a multiple of the mean, and the hours' rows."""
-    rows = [_row(facts, "traffic", RHYTHM, f"rhythm_hour_{h:02d}") for h in range(DAY_HOURS)]
-    day = _stretched(np.array([q.value for q in rows]), peak)
+    day, rows = hours_of_day(facts, peak)
     count = int(np.ceil(span / MINUTE_S))
     hour_s = min(span, DAY_S) / DAY_HOURS
     hours = (MINUTE_S * np.arange(count) / hour_s).astype(int) % DAY_HOURS
     sd = np.sqrt(np.log1p(minute_cv**2))
     return day[hours] * np.exp(sd * random.standard_normal(count) - sd**2 / 2), rows
+
+
+def hours_of_day(facts: Facts, peak: float) -> tuple[Array, list[Quantity]]:
+    """The rate by hour as a multiple of the mean, with the highest at `peak`, and the rows."""
+    rows = [parameter(facts, "traffic", RHYTHM, f"rhythm_hour_{h:02d}") for h in range(DAY_HOURS)]
+    return _stretched(np.array([q.value for q in rows]), peak), rows
 
 
 def _stretched(day: Array, peak: float) -> Array:

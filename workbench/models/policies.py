@@ -346,4 +346,16 @@ class HybridHistogram:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Batching:
+    """A replica whose requests share its pace: seconds a step with b requests are `step_s` + `step_per_request_s` x b.
+
+    Work is counted in steps (tokens to write). `prompt_s` [request] is how long the others stand still for a prompt.
+    """
+
+    step_s: float
+    step_per_request_s: float = 0.0
+    prompt_s: Any = 0.0
+
+
 Policy = KeepAlive | Fixed | Knative | Keda | RayServe | Modal | SageMaker | HybridHistogram

@@ -13,7 +13,7 @@ from workbench.models import control, kernel
 from workbench.models.fleet import fleet
 
 from workbench.models.policies import (  # isort: skip
-    BIND, CONCURRENCY, FIXED, IDLE, INITIAL, KIND, LEAST, MOST, ROUTING, ROUTINGS, Policy,
+    BIND, CONCURRENCY, FIXED, IDLE, INITIAL, KIND, LEAST, MOST, ROUTING, ROUTINGS, Batching, Policy,
 )  # fmt: skip
 from workbench.records import WorkbenchError
 
@@ -38,18 +38,6 @@ CORNISH = ((1 / 4, 0, 1 / 4, 0), (5 / 96, 0, 16 / 96, 0, 3 / 96, 0))
 """Coefficients of the expansion of Student's quantile in 1/freedom, by powers of the normal one, falling."""
 LONG_RUN = 1000
 """Requests from which a run over its capacity is refused as saturated; a shorter one is served to its end."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Batching:
-    """A replica whose requests share its pace: seconds a step with b requests are `step_s` + `step_per_request_s` x b.
-
-    Work is counted in steps (tokens to write). `prompt_s` [request] is how long the others stand still for a prompt.
-    """
-
-    step_s: float
-    step_per_request_s: float = 0.0
-    prompt_s: Any = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,0 +1,65 @@
+"""The objective in the decision: offers that cannot be fast enough are out, with the reason; wake-ups are paid."""
+
+from dataclasses import replace
+
+import pytest
+
+import workbench as wb
+from workbench.decision.desk import Desk
+from workbench.decision.latency import Floor, judged
+from workbench.decision.offers import options
+from workbench.records import Basis
+
+
+@pytest.fixture(scope="module")
+def chat():
+    return wb.load("chat")
+
+
+@pytest.fixture(scope="module")
+def found(chat):
+    return options(wb.facts(chat.as_of), chat)
+
+
+def judge(chat, found, **change):
+    scenario = replace(chat, serving=replace(chat.serving, **change))
+    return {o.id: o for o in judged(Desk(wb.facts(chat.as_of), scenario), found)}
+
+
+def test_a_slow_accelerator_is_excluded_with_the_time_that_it_takes_and_its_row(chat, found):
+    slow = [o for o in judge(chat, found).values() if any("by theory" in why for why, _ in o.reasons)]
+    assert {"L4", "A10G"} <= {o.price.gpu for o in slow}
+    assert not {"H100-SXM", "B200-SXM", "MI300X"} & {o.price.gpu for o in slow}
+    assert all(row == o.price.usd_per_gpu_hour.rows[0] for o in slow for _, row in o.reasons)
+
+
+def test_a_wider_limit_excludes_no_more_offers(chat, found):
+    left = [sum(o.feasible for o in judge(chat, found, limit_s=s).values()) for s in (5.0, 20.0, 40.0, 120.0)]
+    assert left == sorted(left)
+    assert left[0] < left[-1]
+
+
+def test_without_serving_or_sizes_nothing_is_judged(chat, found):
+    facts = wb.facts(chat.as_of)
+    assert judged(Desk(facts, replace(chat, serving=None)), found) == found
+    unknown = replace(chat, demand=replace(chat.demand, requests_per_month=None))
+    assert judged(Desk(facts, unknown), found) == found
+
+
+def test_busy_traffic_wakes_nobody_and_quiet_traffic_wakes_for_nearly_every_request(chat):
+    facts = wb.facts(chat.as_of)
+    quiet = replace(chat.demand, requests_per_month=100.0, tokens_in_per_month=1e5, tokens_out_per_month=2e4)
+    busy, rare = (Floor(Desk(facts, replace(chat, demand=d)), chat.serving) for d in (chat.demand, quiet))
+    assert busy.cold_share(0.1) < 1e-6
+    assert rare.cold_share(0.001) > 0.99
+    assert rare.cold_share(0.001) > rare.cold_share(1.0) > rare.cold_share(100.0)
+
+
+def test_a_serverless_offer_pays_an_idle_timeout_for_each_wake_up_and_is_out_where_most_wait(chat, found):
+    quiet = replace(chat, demand=replace(chat.demand, requests_per_month=100.0, tokens_in_per_month=1e5,
+                                         tokens_out_per_month=2e4))  # fmt: skip
+    here = [o for o in judge(quiet, found, limit_s=3000.0).values() if o.basis is Basis.SERVERLESS and o.feasible]
+    assert here
+    assert all(90 < o.inputs["wakeups_per_month"].value <= 100 for o in here)
+    strict = judge(quiet, found, limit_s=60.0)
+    assert any("meet a cold start" in why for o in here for why, _ in strict[o.id].reasons)

@@ -1,0 +1,128 @@
+"""How fast an offer can answer at best, by theory: what keeps an option out of the decision, and how often it wakes.
+
+No simulation: a request alone on its replica, and where the seller bills by use the renewal theory of a replica that is
+kept for a while. An option that misses the objective here misses it under any policy.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from workbench.decision.desk import Desk
+from workbench.decision.offers import Option, Reason
+from workbench.decision.waking import (
+    HOUR_S,
+    LEVELS,
+    Replica,
+    Traffic,
+    Waking,
+    hours_of_day,
+    middle,
+    on_platform,
+    parameter,
+    replica,
+    waking,
+)  # fmt: skip
+from workbench.models import coldstart, queueing
+from workbench.records import Basis, Evidence, Quantity, Serving
+
+POINTS = 1 << 10
+"""Sizes of a request that are looked at."""
+
+
+def judged(desk: Desk, options: list[Option]) -> list[Option]:
+    """The options with the objective of [serving] as one more constraint, and with the wake-ups of serverless ones.
+
+    Without [serving], or requests of a known size, they come back as they are.
+    """
+    asked, demand = desk.scenario.serving, desk.scenario.demand
+    sizes = (demand.requests_per_month, demand.tokens_in_per_month, demand.tokens_out_per_month)
+    if asked is None or not all(middle(size or 0.0) for size in sizes):
+        return options
+    floor = Floor(desk, asked)
+    return [_judged(floor, o) if o.feasible else o for o in options]
+
+
+def _judged(floor: "Floor", option: Option) -> Option:
+    alone, row = floor.alone_s(option.price.gpu), option.price.usd_per_gpu_hour.rows[0]
+    asked, latency, why = floor.asked, alone, ""
+    if option.basis is Basis.SERVERLESS:
+        idle = option.inputs["idle_timeout_hours"]
+        cold = floor.cold_share(idle.value)
+        woken = floor.waking(option)
+        missing = 1 - asked.p
+        if cold > missing:
+            latency += float(coldstart.mixture_quantile(1 - missing / cold, *woken.mixture))
+            why, row = f": {cold:.1%} of requests meet a cold start of {woken.middle_s:.0f} s", woken.rows[0]
+        option = replace(option, inputs={**option.inputs, "wakeups_per_month": floor.wakeups(cold, idle)})
+    if latency <= asked.limit_s:
+        return option
+    reason: Reason = (
+        f"by theory a share of {asked.p:g} is answered within {latency:.3g} s, not {asked.limit_s:g} s{why}", row
+    )  # fmt: skip
+    return replace(option, reasons=(reason,), inputs={})
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The least latency that the scenario's requests can have, in seconds, and how often a kept replica is cold."""
+
+    desk: Desk
+    asked: Serving
+
+    @cached_property
+    def rate_per_s(self) -> float:
+        """Requests a second, on the mean of the month."""
+        month = self.desk.scenario.demand.requests_per_month
+        return middle(month or 0.0) / (self.desk.assumption("hours_per_month").value * HOUR_S)
+
+    @cached_property
+    def sizes(self) -> Traffic:
+        """Requests of the described sizes, by their quantiles."""
+        demand, levels, sizes = self.desk.scenario.demand, (np.arange(POINTS) + 1 / 2) / POINTS, []
+        for side in ("tokens_in", "tokens_out"):
+            rows = [parameter(self.desk.facts, "traffic", self.asked.traffic, f"{side}_{level}") for level in LEVELS]
+            table = np.exp(np.interp(levels, list(LEVELS.values()), np.log([q.value for q in rows])))
+            mean = middle(getattr(demand, f"{side}_per_month") or 0.0) / middle(demand.requests_per_month or 1.0)
+            sizes.append(table * (mean / table.mean()))
+        return Traffic(arrivals_s=levels, tokens_in=sizes[0], tokens_out=sizes[1], says="")
+
+    @cached_property
+    def replica(self) -> Replica:
+        """The stated replica."""
+        return replica(self.desk.facts, self.asked, self.sizes)
+
+    def alone_s(self, gpu: str) -> float:
+        """The objective's quantile for requests that have a replica of this accelerator to themselves.
+
+        Its pace is the stated one's, by the ratio of their throughputs; the prompt is the mean one.
+        """
+        batching = self.replica.batching
+        fast = {
+            phase: self.desk.assumption("relative_throughput", gpu=gpu, workload=phase).value
+            / self.desk.assumption("relative_throughput", gpu=self.asked.gpu, workload=phase).value
+            for phase in ("prefill", "decode")
+        }
+        step = (batching.step_s + batching.step_per_request_s) / fast["decode"]
+        answer = np.quantile(self.sizes.tokens_out, self.asked.p)
+        return float(np.mean(batching.prompt_s) / fast["prefill"] + answer * step)
+
+    def cold_share(self, idle_hours: float) -> float:
+        """Share of requests that find nobody awake: one replica, kept so long, over the hours of the day."""
+        demand, facts = self.desk.scenario.demand, self.desk.facts
+        cv = parameter(facts, "traffic", self.asked.traffic, "gap_cv").value
+        day, _ = hours_of_day(facts, middle(demand.peak_to_mean))
+        gaps = 1 / (self.rate_per_s * day)
+        shares = queueing.keep_alive_renewal(gaps, np.full(gaps.shape, cv**2), idle_hours * HOUR_S).cold_share
+        return float((day * shares).sum() / day.sum())
+
+    def wakeups(self, cold: float, idle: Quantity) -> Quantity:
+        """Wake-ups a month: each is followed by an idle time-out that is paid."""
+        month = self.desk.scenario.demand.requests_per_month
+        return Quantity(name="wakeups_per_month", value=cold * middle(month or 0.0), unit="1/month", rows=idle.rows,
+                        evidence=Evidence.ESTIMATED, label="wake-ups by renewal theory")  # fmt: skip
+
+    def waking(self, option: Option) -> Waking:
+        """A cold start on the seller's own platform."""
+        return waking(self.desk.facts, on_platform(self.desk.facts, self.asked, option.price), self.desk.scenario.seed)

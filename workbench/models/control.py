@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from workbench.models import autoscalers
-from workbench.models.kernel import INF, compiled
+from workbench.models.kernel import INF, part
 
 from workbench.models.policies import (  # isort: skip
     ACTIVATION, BIND, BUFFER, BURST, COOLDOWN, DEMAND, DOWN, DOWN_DELAY, EARLY, EVERY, GRACE, HEAD, HPA, HYBRID,
@@ -24,14 +24,14 @@ STATE = 13
 
 NEVER = autoscalers.NEVER
 
-_want, _panics = compiled(autoscalers.kpa_want), compiled(autoscalers.kpa_panics)
-_burst, _average = compiled(autoscalers.kpa_burst), compiled(autoscalers.kpa_average)
-_hpa, _limited = compiled(autoscalers.hpa_rule), compiled(autoscalers.hpa_limited)
-_ray, _tracking = compiled(autoscalers.ray_rule), compiled(autoscalers.tracking_rule)
-_idle_window = compiled(autoscalers.hybrid_window)
+_want, _panics = part(autoscalers.kpa_want), part(autoscalers.kpa_panics)
+_burst, _average = part(autoscalers.kpa_burst), part(autoscalers.kpa_average)
+_hpa, _limited = part(autoscalers.hpa_rule), part(autoscalers.hpa_limited)
+_ray, _tracking = part(autoscalers.ray_rule), part(autoscalers.tracking_rule)
+_idle_window = part(autoscalers.hybrid_window)
 
 
-@compiled
+@part
 def begin(rule: Any, state: Any, origin: Any) -> None:
     """A policy's memory at the first arrival."""
     state[:] = 0.0
@@ -45,7 +45,7 @@ def begin(rule: Any, state: Any, origin: Any) -> None:
     state[LEAVES] = NEVER
 
 
-@compiled
+@part
 def skip(rule: Any, state: Any, ring: Any, until: Any, area: Any) -> None:
     """Pass over the ticks up to a moment in which nothing is there and nothing comes: they would change nothing."""
     ticks = np.floor((until - state[ORIGIN]) / rule[PERIOD])
@@ -64,7 +64,7 @@ def skip(rule: Any, state: Any, ring: Any, until: Any, area: Any) -> None:
     state[NEXT] = state[ORIGIN] + (state[TICK] + 1) * rule[PERIOD]
 
 
-@compiled
+@part
 def decide(rule: Any, state: Any, ring: Any, now: Any, present: Any, area: Any, ready: Any, replicas: Any) -> Any:
     """The number of replicas that a tick asks for, within the policy's least and most.
 
@@ -83,7 +83,7 @@ def decide(rule: Any, state: Any, ring: Any, now: Any, present: Any, area: Any, 
     return min(max(desired, rule[LEAST]), rule[MOST])
 
 
-@compiled
+@part
 def recent_most(ring: Any, start: Any, length: Any, number: Any, value: Any) -> Any:
     """The highest of the values handed in under the last `length` numbers, this one included."""
     ring[start + number % length] = value
@@ -95,7 +95,7 @@ def recent_most(ring: Any, start: Any, length: Any, number: Any, value: Any) -> 
     return most
 
 
-@compiled
+@part
 def kpa(rule: Any, state: Any, ring: Any, now: Any, area: Any, ready: Any, replicas: Any) -> Any:
     """Knative: averages of concurrency over two windows of seconds, a decision each `EVERY` of them."""
     second, window, short = int(state[TICK]), int(rule[WINDOW]), int(rule[SHORT])
@@ -125,7 +125,7 @@ def kpa(rule: Any, state: Any, ring: Any, now: Any, area: Any, ready: Any, repli
     return to_zero(rule, state, now, desired, replicas)
 
 
-@compiled
+@part
 def to_zero(rule: Any, state: Any, now: Any, desired: Any, replicas: Any) -> Any:
     """Knative's way to nothing: active for a stable window, then inactive, the activator in the path for a grace."""
     if desired > 0 or rule[LEAST] > 0:
@@ -145,7 +145,7 @@ def to_zero(rule: Any, state: Any, now: Any, desired: Any, replicas: Any) -> Any
     return replicas
 
 
-@compiled
+@part
 def keda(rule: Any, state: Any, ring: Any, now: Any, present: Any, replicas: Any) -> Any:
     """KEDA polls between nothing and one; from one up the Kubernetes autoscaler decides each sync period."""
     tick = int(state[TICK])
@@ -169,7 +169,7 @@ def keda(rule: Any, state: Any, ring: Any, now: Any, present: Any, replicas: Any
     return desired
 
 
-@compiled
+@part
 def ray(rule: Any, state: Any, ring: Any, present: Any, area: Any, ready: Any, replicas: Any) -> Any:
     """Ray Serve: the mean over the look-back decides, after enough decisions in one direction."""
     tick, window = int(state[TICK]), int(rule[WINDOW])
@@ -192,7 +192,7 @@ def ray(rule: Any, state: Any, ring: Any, present: Any, area: Any, ready: Any, r
     return want
 
 
-@compiled
+@part
 def tracking(rule: Any, state: Any, now: Any, present: Any, area: Any, replicas: Any) -> Any:
     """Target tracking on the mean concurrency of a period, with a cooldown each way."""
     load = (area - state[MARK]) / rule[PERIOD]
@@ -208,14 +208,14 @@ def tracking(rule: Any, state: Any, now: Any, present: Any, area: Any, replicas:
 # --- policies without a clock: asked at every event
 
 
-@compiled
+@part
 def wanted(rule: Any, present: Any) -> Any:
     """Replicas for the requests in the system, with a buffer while there are some."""
     want = np.ceil(present / rule[TARGET]) + (rule[BUFFER] if present > 0 else 0.0)
     return min(max(want, rule[LEAST]), rule[MOST])
 
 
-@compiled
+@part
 def idle_until(rule: Any, now: Any, replica: Any, replicas: Any, present: Any) -> Any:
     """Until when a replica that has become idle is kept."""
     if rule[KIND] == BIND:
@@ -227,14 +227,14 @@ def idle_until(rule: Any, now: Any, replica: Any, replicas: Any, present: Any) -
     return now if replicas > wanted(rule, present) else INF
 
 
-@compiled
+@part
 def woken(rule: Any, state: Any, now: Any) -> Any:
     """Knative's activator at a request to a fleet of none: it asks at once."""
     state[ACTIVE], state[ACTIVE_SINCE] = 1.0, now
     return min(max(1.0, rule[ACTIVATION], rule[LEAST]), rule[MOST])
 
 
-@compiled
+@part
 def rest(rule: Any, state: Any, ring: Any, now: Any) -> Any:
     """The last request has left: until when a replica is kept. Where it goes at once, `NEXT` is when to load again."""
     bins = int(rule[WINDOW])
@@ -248,7 +248,7 @@ def rest(rule: Any, state: Any, ring: Any, now: Any) -> Any:
     return now + early + kept
 
 
-@compiled
+@part
 def learn(rule: Any, state: Any, ring: Any, now: Any) -> None:
     """A request has come: how long nobody was there is counted."""
     if state[LEAVES] >= 0:

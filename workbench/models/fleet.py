@@ -16,11 +16,11 @@ from workbench.models.kernel import (  # isort: skip
     COLD, FIRST, INF, LATENCY, NIL, ONE, REQUESTS, TWO, WAIT, WAITED, WITHIN, compiled, slot,
 )  # fmt: skip
 from workbench.models.policies import (  # isort: skip
-    BIND, CONCURRENCY, DEMAND, FIXED, HYBRID, IDLE, INITIAL, KIND, KPA, LEAST, MOST, ROUTING, SURPLUS,
+    BIND, DEMAND, FIXED, HYBRID, IDLE, INITIAL, KIND, KPA, LEAST, MOST, ROUTING, SURPLUS,
 )  # fmt: skip
 from workbench.models.replicas import (  # isort: skip
-    STARTING, READY, DRAINING, ALIVE, FREE, admit, close, come_due, depart, emptiest, link, made, opened, settle,
-    shelve, unlink, with_room,
+    STARTING, READY, DRAINING, ALIVE, FREE, admit, close, depart, emptiest, give_back, link, next_end, opened, settle,
+    shelve, soonest, unlink, with_room,
 )  # fmt: skip
 
 PATIENCE = 1000
@@ -28,41 +28,36 @@ PATIENCE = 1000
 
 
 @compiled
-def fleet(arrivals: Any, work: Any, prompt: Any, setups: Any, lives: Any, rule: Any, state: Any, ring: Any, step: Any,
-          room: Any, measured: Any, limit_s: Any, tally: Any, bins: Any, waits: Any, cold: Any, latencies: Any,
+def fleet(f: Any, arrivals: Any, work: Any, prompt: Any, setups: Any, lives: Any, rule: Any, state: Any, ring: Any,
+          step: Any, measured: Any, limit_s: Any, tally: Any, bins: Any, waits: Any, cold: Any, latencies: Any,
           samples: Any) -> Any:  # fmt: skip
     """Replica-seconds of a fleet from the first measured arrival to the last.
 
-    NaN where `room` replicas do not suffice, -1 where requests wait and nothing will serve them. `work` [request] in
-    steps (seconds at a pace of 1), `prompt` [request] in seconds of reading; `setups` and `lives` (a power of two of
-    each) are taken in turn by replicas that start; `rule`, `state`, `ring`: see control.py; `step`: pace and slope.
-    Statistics as in `kernel.pool`; `samples` [time, column] has its first column given, and gets the requests in the
-    system, the ready and the starting replicas at each.
+    NaN where the fleet `f` as made has no room for enough replicas, -1 where requests wait and nothing will serve them.
+    `work` [request] in steps (seconds at a pace of 1), `prompt` [request] in seconds of reading; `setups` and `lives`
+    (a power of two of each) are taken in turn by replicas that start; `rule`, `state`, `ring`: see control.py; `step`:
+    pace and slope. Statistics as in `kernel.pool`; `samples` [time, column] has its first column given, and gets the
+    requests in the system, the ready and the starting replicas at each.
     """
     n = np.uintp(arrivals.size)
     keep = waits.size == arrivals.size
     opening, end = arrivals[measured], arrivals[n - ONE]
-    kind, slots = int(rule[KIND]), np.uintp(rule[CONCURRENCY])
-    f = made(room, slots)
-    back, returned = (
-        np.uintp(0),
-        np.empty(room * slots, np.uintp),
-    )  # a stack of requests whose replica failed, the first to come on top
+    kind, routing, most = int(rule[KIND]), rule[ROUTING], rule[MOST]
     setup_mask, life_mask = np.uintp(setups.size - 1), np.uintp(lives.size - 1)
-    ready, starting, begun, deaths = 0, 0, np.uintp(0), 0
-    bits = np.empty(1)
-    word = bits.view(np.int64)
+    waking = f.shelf + f.slots + ONE
+    ready, starting, begun, deaths, back = 0, 0, np.uintp(0), 0, np.uintp(0)
     head, i, done, sample = np.uintp(0), np.uintp(0), np.uintp(0), 0
     now, area, billed, present, per_request = arrivals[0], 0.0, 0.0, 0, tally.shape[0] / n
     begin(rule, state, now)
     desired, kept_until = rule[INITIAL], INF
     sampled = samples[0, 0] if samples.shape[0] > 0 else INF
     while ready < desired:
-        r = opened(f, READY, now, 0.0, lives[begun & life_mask])
+        if f.count[FREE] == 0:
+            return np.nan
+        r = opened(f, READY, now, lives[begun & life_mask])
         begun += ONE
-        f.ready_at[r] = -INF
-        f.due[r] = min(INF if r < rule[LEAST] or kind != BIND else now + rule[IDLE], f.dies[r])
-        settle(f, r)
+        f.at[r].ready_at = -INF
+        settle(f, r, min(INF if r < rule[LEAST] or kind != BIND else now + rule[IDLE], f.at[r].dies))
         shelve(f, r)
         ready += 1
         billed += end - opening
@@ -70,12 +65,12 @@ def fleet(arrivals: Any, work: Any, prompt: Any, setups: Any, lives: Any, rule: 
         if kind >= KPA and present == 0 and f.count[ALIVE] == 0 and i < n and state[NEXT] <= arrivals[i]:
             skip(rule, state, ring, arrivals[i], area)
         arrival = arrivals[i] if i < n else INF
-        r = f.order[0] if f.count[ALIVE] > 0 else NIL
-        due = f.due[r] if r != NIL else INF
-        others = min(state[NEXT], arrival)
-        expires = r != NIL and f.phase[r] == READY and f.load[r] == 0 and f.dies[r] > due
-        by_replica = due < others or (due == others and not expires)
-        then = due if by_replica else others
+        due, others = f.due[1], min(state[NEXT], arrival)
+        then, r = others, NIL
+        if due <= others:
+            r, then = soonest(f), due
+            if due == others and f.at[r].phase == READY and f.at[r].load == 0 and f.at[r].dies > due:
+                r = NIL  # an expiry is the last thing at its moment
         if then == INF:
             return -1.0
         while sampled < then and sampled <= end:
@@ -84,59 +79,53 @@ def fleet(arrivals: Any, work: Any, prompt: Any, setups: Any, lives: Any, rule: 
             sampled = samples[sample, 0] if sample < samples.shape[0] else INF
         area += present * (then - now)
         now = then
+        by_replica = r != NIL
         if by_replica:
-            if f.dies[r] <= now:
+            me = f.at[r]
+            if me.dies <= now:
                 deaths += 1
                 if deaths > PATIENCE * n:
                     return -1.0
-                for k in range(f.load[r]):
-                    q, m = f.ticket[r * slots + np.uintp(k)] >> ONE, back
-                    while m > 0 and returned[m - ONE] < q:
-                        returned[m] = returned[m - ONE]
-                        m -= ONE
-                    returned[m] = q
-                    back += ONE
-                if f.phase[r] != DRAINING:
+                back = give_back(f, r, back)
+                if me.phase != DRAINING:
                     unlink(f, r)
-                    ready -= f.phase[r] == READY
-                    starting -= f.phase[r] == STARTING
+                    ready -= me.phase == READY
+                    starting -= me.phase == STARTING
                 close(f, r)
                 billed -= max(end - max(now, opening), 0.0)
                 r = NIL
-            elif f.phase[r] == STARTING:
+            elif me.phase == STARTING:
                 unlink(f, r)
-                f.phase[r] = READY
+                me.phase = READY
                 shelve(f, r)
                 starting -= 1
                 ready += 1
-            elif f.load[r] > 0:
-                base = r * slots
-                q, was_cold = f.ticket[base] >> ONE, f.ticket[base] & ONE
-                wait, latency = f.start[base] - arrivals[q], now - arrivals[q]
+            elif me.load > 0:
+                one = f.held[r * f.slots]
+                q, was_cold = one.ticket >> ONE, one.ticket & ONE
+                wait, latency = one.start - arrivals[q], now - arrivals[q]
                 if q >= measured:
                     batch = np.uintp(q * per_request)
                     tally[batch, REQUESTS] += 1
                     tally[batch, COLD] += was_cold
                     tally[batch, WITHIN] += latency <= limit_s
                     tally[batch, WAITED] += wait
-                    bins[WAIT, slot(wait, bits, word)] += 1
-                    bins[LATENCY, slot(latency, bits, word)] += 1
-                    bins[FIRST, slot(f.first[base] - arrivals[q], bits, word)] += 1
+                    bins[WAIT, slot(wait)] += 1
+                    bins[LATENCY, slot(latency)] += 1
+                    bins[FIRST, slot(one.start + prompt[q] - arrivals[q])] += 1
                 if keep:
                     waits[q], cold[q], latencies[q] = wait, was_cold > 0, latency
                 done += ONE
                 present -= 1
-                load = f.load[r] - ONE
-                f.load[r] = load
-                f.virtual[r] = f.goal[base] if load > 0 else 0.0
-                f.since[r] = now
-                depart(f, base, load)
-                if load > 0:
-                    come_due(f, r, step)
-                if f.phase[r] == READY:
+                me.load -= ONE
+                me.virtual = one.goal if me.load > 0 else 0.0
+                me.since = now
+                if me.load > 0:
+                    depart(f, r * f.slots, me.load)
+                if me.phase == READY:
                     unlink(f, r)
                     shelve(f, r)
-                elif load == 0:
+                elif me.load == 0:
                     close(f, r)
                     billed -= max(end - max(now, opening), 0.0)
                     r = NIL
@@ -147,14 +136,12 @@ def fleet(arrivals: Any, work: Any, prompt: Any, setups: Any, lives: Any, rule: 
                 billed -= max(end - max(now, opening), 0.0)
                 r = NIL
         elif state[NEXT] <= arrival:
-            r = NIL
             if kind == HYBRID:
                 state[NEXT] = INF
                 desired = 1.0
             else:
                 desired = decide(rule, state, ring, now, present, area, ready, float(ready + starting))
         else:
-            r = NIL
             i += ONE
             present += 1
             if kind == HYBRID:
@@ -163,63 +150,70 @@ def fleet(arrivals: Any, work: Any, prompt: Any, setups: Any, lives: Any, rule: 
                 desired = woken(rule, state, now)
         # Requests that wait go to replicas with room, or to one that is started for them.
         while head < i or back > 0:
-            taker, fresh = with_room(f, rule[ROUTING]), False
-            if taker == NIL:
-                if kind != BIND or f.count[ALIVE] >= rule[MOST]:
+            taker = with_room(f, routing)
+            fresh = taker == NIL
+            if fresh:
+                if kind != BIND or f.count[ALIVE] >= most:
                     break
                 if f.count[FREE] == 0:
                     return np.nan
-                taker = opened(f, READY, now, setups[begun & setup_mask], lives[begun & life_mask])
+                taker = opened(f, READY, now + setups[begun & setup_mask], lives[begun & life_mask])
                 begun += ONE
                 ready += 1
                 billed += max(end - max(now, opening), 0.0)
-                shelve(f, taker)
-                fresh = True
+            else:
+                unlink(f, taker)
             if back > 0:
                 back -= ONE
-                q = returned[back]
+                q = f.returned[back]
             else:
                 q = head
                 head += ONE
-            met = fresh or f.ready_at[taker] > now if kind == BIND else f.ready_at[taker] >= arrivals[q]
+            ready_at = f.at[taker].ready_at
+            met = fresh or ready_at > now if kind == BIND else ready_at >= arrivals[q]
             admit(f, taker, TWO * q + np.uintp(met), now, work[q], prompt[q], step)
+            shelve(f, taker)
+            if taker != r:
+                settle(f, taker, next_end(f, taker, step))
         # The fleet is brought to the number wanted: some start, or the newest starts are cancelled and the emptiest go.
         if kind in (DEMAND, HYBRID):
             desired = max(wanted(rule, present), desired if kind == HYBRID and present == 0 else 0.0)
         while kind != BIND and ready + starting < desired:
             if f.count[FREE] == 0:
                 return np.nan
-            s = opened(f, STARTING, now, setups[begun & setup_mask], lives[begun & life_mask])
+            s = opened(f, STARTING, now + setups[begun & setup_mask], lives[begun & life_mask])
             begun += ONE
             starting += 1
-            link(f, s, f.shelf + slots + ONE)
+            link(f, s, waking)
+            settle(f, s, f.at[s].ready_at)
             billed += max(end - max(now, opening), 0.0)
         while ready + starting > desired and (kind == FIXED or kind >= KPA or (rule[SURPLUS] > 0 and starting > 0)):
             if starting > 0:
-                s = f.after[f.shelf + slots + ONE]
+                s = f.at[waking].after
                 starting -= 1
             else:
                 s = emptiest(f)
                 ready -= 1
             unlink(f, s)
-            if f.load[s] > 0:
-                f.phase[s] = DRAINING
+            if f.at[s].load > 0:
+                f.at[s].phase = DRAINING
             else:
                 close(f, s)
                 billed -= max(end - max(now, opening), 0.0)
                 r = NIL if s == r else r
-        # A replica that has just become idle is kept for a while.
+        # When the replica that did something does the next thing; one that has just become idle is kept for a while.
         if kind == HYBRID and present == 0 and by_replica:
             desired = 0.0
             kept_until = rest(rule, state, ring, now) if state[LEAVES] < 0 else kept_until
-            s = f.after[f.shelf]
+            s = f.at[f.shelf].after
             newest = True
             while s < f.shelf:
-                f.due[s] = min(max(kept_until, now) if newest and state[NEXT] == INF else now, f.dies[s])
-                settle(f, s)
+                kept = newest and state[NEXT] == INF
+                settle(f, s, min(max(kept_until, now) if kept else now, f.at[s].dies))
                 newest = False
-                s = f.after[s]
-        elif by_replica and r != NIL and f.load[r] == 0 and f.phase[r] == READY:
-            f.due[r] = min(idle_until(rule, now, r, ready + starting, present), f.dies[r])
-            settle(f, r)
+                s = f.at[s].after
+        elif r != NIL and f.at[r].load > 0:
+            settle(f, r, next_end(f, r, step))
+        elif r != NIL:
+            settle(f, r, min(idle_until(rule, now, r, ready + starting, present), f.at[r].dies))
     return billed

@@ -7,6 +7,7 @@ times to the first token, whose bins go by the leading bits of a number. No arra
 cost more than everything else. So room is given, and NaN says that it did not suffice.
 """
 
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -37,11 +38,26 @@ def bin_middles() -> np.ndarray:
     return np.asarray((low + high) / 2)
 
 
-def compiled(function: Any) -> Any:
-    """As machine code, kept on disk between runs; releases the interpreter's lock, so that threads run side by side.
+_jit: Any = partial(njit, nogil=True, error_model="numpy", _nrt=False)
+"""Threads run side by side; no division is checked; and no references are counted, which would cost several times the
+work itself: so no array can be made inside, and the memory of a loop is given to it."""
 
-    The file that keeps it is named for the function's code and for what it uses: numba alone would go by the day of
-    the function's own file, and run old code where only a function or a constant of another file has changed.
+
+def compiled(function: Any) -> Any:
+    """A loop as machine code, kept on disk between runs."""
+    return _jit(cache=True)(_named(function))
+
+
+def part(function: Any) -> Any:
+    """A function that loops call: it becomes part of their code, and is not kept by itself."""
+    return _jit(no_cpython_wrapper=True, no_cfunc_wrapper=True)(_named(function))
+
+
+def _named(function: Any) -> Any:
+    """The function, by a name that tells its code and what it uses.
+
+    The file that keeps a loop goes by that name: numba alone would go by the day of the loop's own file, and run old
+    code where only a function or a constant of another file has changed.
     """
     code = function.__code__
     used = (function.__globals__.get(name) for name in code.co_names)
@@ -50,10 +66,10 @@ def compiled(function: Any) -> Any:
     ]
     digest = sha256(code.co_code + repr((code.co_consts, parts)).encode()).hexdigest()
     function.__qualname__ = f"{function.__name__}-{digest[:DIGITS]}"
-    return njit(nogil=True, cache=True)(function)
+    return function
 
 
-@compiled
+@part
 def heap_pop(heap: Any, size: Any) -> None:
     """Take the root out of a binary heap that had `size` + 1 elements: the last one sinks from there."""
     last = heap[size]
@@ -69,7 +85,7 @@ def heap_pop(heap: Any, size: Any) -> None:
     heap[k] = last
 
 
-@compiled
+@part
 def heap_push(heap: Any, size: Any, value: Any) -> None:
     """Let a new element rise in a binary heap that has `size` elements."""
     k = size
@@ -82,41 +98,36 @@ def heap_push(heap: Any, size: Any, value: Any) -> None:
     heap[k] = value
 
 
-@compiled
-def slot(seconds: Any, bits: Any, word: Any) -> Any:
-    """The bin of a duration: the leading bits of its floating-point form, written to `bits` and read from `word`."""
-    bits[0] = seconds
-    return min(max((word[0] >> SHIFT) - FIRST_BIN, 0), LAST_BIN)
+@part
+def slot(seconds: Any) -> Any:
+    """The bin of a duration: the leading bits of its floating-point form."""
+    return min(max((np.float64(seconds).view(np.int64) >> SHIFT) - FIRST_BIN, 0), LAST_BIN)
 
 
 @compiled
 def pool(arrivals: Any, service: Any, setups: Any, idle_s: Any, most: Any, oldest: Any, measured: Any, edges: Any,
-         limit_s: Any, slots: Any, room: Any, tally: Any, bins: Any, waits: Any, cold: Any) -> Any:  # fmt: skip
+         limit_s: Any, busy: Any, after: Any, wheel: Any, idle: Any, tally: Any, bins: Any, waits: Any,
+         cold: Any) -> Any:  # fmt: skip
     """Replica-seconds of a keep-alive pool, from the first measured arrival to the last arrival.
 
     `most` replicas at most (FIFO beyond); `oldest` 1 takes the replica that has been idle longest; set-up times are
     taken from `setups` (a power of two of them) in turn; `measured` is the first request that counts; `edges` are the
-    first requests of each batch after the first. Replicas become free by a binary heap, or with `slots` above 0 by a
-    timing wheel of that many sorted lists, each as long as the mean gap between arrivals. `waits` and `cold` are
-    filled where they are as long as the arrivals.
+    first requests of each batch after the first. `busy` (when busy replicas become free), `after` (the node after each
+    in its list) and `idle` (a ring: since when replicas are idle) are room for as many, a power of two. Replicas become
+    free by a binary heap, or where `wheel` has slots (a power of two, all NIL) by a timing wheel of sorted lists, each
+    as long as the mean gap between arrivals. `waits` and `cold` are filled where they are as long as the arrivals.
     """
     n = np.uintp(arrivals.size)
     keep = waits.size == arrivals.size
     begin, end = arrivals[measured], arrivals[n - ONE]
     mask = np.uintp(setups.size - 1)
-    size = np.uintp(0)  # busy replicas
-    busy = np.empty(room)  # when they become free: the heap, or the nodes of the wheel
-    after = np.empty(room, np.uintp)  # the node after each in its list; free nodes are one list
-    wheel = np.full(max(slots, ONE), NIL)  # the first node of each slot
-    turn = max(slots, ONE) - ONE
+    room, slots, size = np.uintp(busy.size), np.uintp(wheel.size), np.uintp(0)
+    turn = slots - ONE
     spare, cursor = NIL, np.uintp(0)
     origin = arrivals[0]
     per_second = n / (end - origin) if slots > 0 else 0.0
-    idle = np.empty(room)  # a ring of the times since when replicas are idle, oldest first
     ring = room - ONE
     low, high = np.uintp(0), np.uintp(0)
-    bits = np.empty(1)
-    word = bits.view(np.int64)
     alive, started, head, i, batch = np.uintp(0), np.uintp(0), np.uintp(0), np.uintp(0), np.uintp(0)
     edge = np.uintp(edges[0])
     nodes = np.uintp(0)
@@ -206,8 +217,8 @@ def pool(arrivals: Any, service: Any, setups: Any, idle_s: Any, most: Any, oldes
             tally[batch, COLD] += was_cold
             tally[batch, WITHIN] += latency <= limit_s
             tally[batch, WAITED] += wait
-            bins[WAIT, slot(wait, bits, word)] += 1
-            bins[LATENCY, slot(latency, bits, word)] += 1
+            bins[WAIT, slot(wait)] += 1
+            bins[LATENCY, slot(latency)] += 1
         if keep:
             waits[head] = wait
             cold[head] = was_cold

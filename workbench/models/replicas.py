@@ -1,4 +1,4 @@
-"""What a fleet consists of, compiled: replicas, the requests that they hold, and an indexed heap of their next events.
+"""What a fleet consists of, compiled: replicas, the requests that they hold, and a tournament of their next events.
 
 All requests of a replica progress together, at a pace that depends on how many there are (processor sharing): its
 virtual time runs at 1 / (pace + slope x load), so the next to finish is the top of a heap and no request is touched
@@ -9,202 +9,189 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workbench.models.kernel import INF, NIL, ONE, TWO, compiled
+from workbench.models.kernel import INF, NIL, ONE, TWO, part
 from workbench.models.policies import ROUTINGS
 
 OLDEST, LEAST_LOADED = ROUTINGS["oldest"], ROUTINGS["least_loaded"]
-GONE, STARTING, READY, DRAINING = range(4)
-ALIVE, FREE, FULLEST, EMPTIEST = range(4)
-COUNTS = 4
+GONE, STARTING, READY, DRAINING = np.arange(4, dtype=np.uintp)
+ALIVE, FREE, LEAVES, FULLEST, EMPTIEST = range(5)
+COUNTS = 5
+TIMES = ("virtual", "since", "ready_at", "dies")
+NUMBERS = ("phase", "load", "after", "before")
+REPLICA = np.dtype([(name, np.float64) for name in TIMES] + [(name, np.uintp) for name in NUMBERS])
+"""A replica's virtual time and the time for which it holds (ahead of now while a prompt is read), when it became ready
+and when it fails, what it does, how many requests it holds, and its neighbours in the list of those with as many."""
+REQUEST = np.dtype([("goal", np.float64), ("start", np.float64), ("ticket", np.uintp)])
+"""The virtual time of a request's end, when it began, its number (twice, and one more if it met a cold start)."""
 
 
 class Fleet(NamedTuple):
-    """The replicas, by number; requests by (replica, place in its heap)."""
+    """The replicas by number, and their requests by (replica, place in its heap)."""
 
-    count: Any
-    """Replicas there, numbers free, and the highest and lowest load under which one with room may be listed."""
+    slots: Any
+    """Requests that a replica can hold."""
     shelf: Any
-    """Where the lists by load begin in `after` and `before`, behind the replicas; the last is of those that start."""
-    shelf_full: Any
-    """The highest load at which a replica has room for one more."""
+    """Where in `at` the heads of the lists by load stand, behind the replicas; the last is of those that start."""
+    count: Any
+    """Replicas there, numbers free, leaves of the tournament, and the highest and lowest load under which one with
+    room may be listed."""
     due: Any
-    order: Any
-    place: Any
-    """When each has its next event; the heap of replicas by it; and where each stands in the heap."""
-    phase: Any
-    load: Any
-    virtual: Any
-    since: Any
-    """A replica's virtual time, and the time for which it holds: ahead of now while a prompt is read."""
-    ready_at: Any
-    dies: Any
-    goal: Any
-    ticket: Any
-    start: Any
-    first: Any
-    """Of each request: the virtual time of its end, its number (twice, and one more if it met a cold start), when it
-    began, when its prompt was read."""
-    after: Any
-    before: Any
+    """The tournament: when each replica has its next event, from place `leaves` on, and above every two the earlier."""
+    at: Any
+    held: Any
     free: Any
+    returned: Any
+    """A stack of requests whose replica failed, the first to come on top."""
 
 
-@compiled
-def made(room: Any, slots: Any) -> Any:
-    """A fleet with nobody in it."""
-    places, lists = room * slots, room + slots + TWO
-    after, before = np.empty(lists, np.uintp), np.empty(lists, np.uintp)
-    free = np.empty(room, np.uintp)
-    for k in range(lists):
-        after[k] = before[k] = k
-    for k in range(room):
-        free[k] = room - ONE - np.uintp(k)
-    count = np.zeros(COUNTS, np.uintp)
-    count[FREE], count[EMPTIEST] = room, slots
-    return Fleet(
-        count, room, slots - ONE, np.full(room, INF), np.empty(room, np.uintp), np.empty(room, np.uintp),
-        np.zeros(room, np.uint8), np.zeros(room, np.uintp), np.zeros(room), np.zeros(room), np.zeros(room),
-        np.zeros(room), np.empty(places), np.empty(places, np.uintp), np.empty(places), np.empty(places), after,
-        before, free,
-    )  # fmt: skip
+def made(room: int, slots: int) -> Fleet:
+    """A fleet with nobody in it; `room` for replicas is a power of two."""
+    at, count = np.zeros(room + slots + 2, REPLICA), np.zeros(COUNTS, np.uintp)
+    at["after"] = at["before"] = np.arange(at.size)
+    count[[FREE, LEAVES, EMPTIEST]] = room, 1, slots
+    held, returned = np.empty(room * slots, REQUEST), np.empty(room * slots, np.uintp)
+    free = np.arange(room, dtype=np.uintp)[::-1].copy()
+    return Fleet(np.uintp(slots), np.uintp(room), count, np.full(2 * room, INF), at, held, free, returned)
 
 
-@compiled
-def link(f: Any, node: Any, sentinel: Any) -> None:
-    """Put a node first in the circular list of a sentinel."""
-    first = f.after[sentinel]
-    f.after[node], f.before[node] = first, sentinel
-    f.before[first], f.after[sentinel] = node, node
+@part
+def link(f: Any, node: Any, head: Any) -> None:
+    """Put a node first in the circular list of a head."""
+    first = f.at[head].after
+    f.at[node].after, f.at[node].before = first, head
+    f.at[first].before = f.at[head].after = node
 
 
-@compiled
+@part
 def unlink(f: Any, node: Any) -> None:
     """Take a node out of its list."""
-    f.after[f.before[node]] = f.after[node]
-    f.before[f.after[node]] = f.before[node]
+    after, before = f.at[node].after, f.at[node].before
+    f.at[before].after, f.at[after].before = after, before
 
 
-@compiled
-def settle(f: Any, r: Any) -> None:
-    """Restore the indexed heap after the due time of replica `r` has changed."""
-    k, mine, size = f.place[r], f.due[r], f.count[ALIVE]
-    while k > 0:
-        parent = (k - ONE) >> ONE
-        other = f.order[parent]
-        if f.due[other] < mine or (f.due[other] == mine and other < r):
+@part
+def settle(f: Any, r: Any, due: Any) -> None:
+    """Set when replica `r` has its next event, and who wins against it, as far up as that changes."""
+    k = f.count[LEAVES] + r
+    f.due[k] = due
+    while k > ONE:
+        due = min(due, f.due[k ^ ONE])
+        k >>= ONE
+        if f.due[k] == due:
             break
-        f.order[k] = other
-        f.place[other] = k
-        k = parent
-    child = TWO * k + ONE
-    while child < size:
-        other = f.order[child]
-        if child + ONE < size:
-            second = f.order[child + ONE]
-            if f.due[second] < f.due[other] or (f.due[second] == f.due[other] and second < other):
-                child, other = child + ONE, second
-        if mine < f.due[other] or (mine == f.due[other] and r < other):
-            break
-        f.order[k] = other
-        f.place[other] = k
-        k = child
-        child = TWO * k + ONE
-    f.order[k] = r
-    f.place[r] = k
+        f.due[k] = due
 
 
-@compiled
+@part
+def soonest(f: Any) -> Any:
+    """The replica with the earliest next event, among equals the lowest number."""
+    k, leaves, due = ONE, f.count[LEAVES], f.due[1]
+    while k < leaves:
+        k = TWO * k + np.uintp(f.due[TWO * k] != due)
+    return k - leaves
+
+
+@part
+def widen(f: Any) -> None:
+    """Twice as many leaves for the tournament."""
+    leaves = f.count[LEAVES]
+    for k in range(leaves):
+        f.due[TWO * leaves + k] = f.due[leaves + k]
+    for k in range(TWO * leaves - ONE, 0, -1):
+        f.due[k] = min(f.due[TWO * k], f.due[TWO * k + ONE])
+    f.count[LEAVES] = TWO * leaves
+
+
+@part
 def shelve(f: Any, r: Any) -> None:
     """List a replica that can take requests under its load, the newest first."""
-    load = f.load[r]
+    load = f.at[r].load
     link(f, r, f.shelf + load)
-    f.count[FULLEST] = max(f.count[FULLEST], min(load, f.shelf_full))
-    f.count[EMPTIEST] = min(f.count[EMPTIEST], load)
+    if load < f.slots:
+        f.count[FULLEST] = max(f.count[FULLEST], load)
+        f.count[EMPTIEST] = min(f.count[EMPTIEST], load)
 
 
-@compiled
-def opened(f: Any, phase: Any, now: Any, setup: Any, life: Any) -> Any:
-    """A new replica, due when its set-up ends."""
+@part
+def opened(f: Any, phase: Any, ready_at: Any, life: Any) -> Any:
+    """A new replica; when its next event is has to be settled."""
     f.count[FREE] -= ONE
-    r = f.free[f.count[FREE]]
-    f.phase[r], f.load[r], f.virtual[r] = phase, 0, 0.0
-    f.ready_at[r] = f.since[r] = now + setup
-    f.dies[r] = f.ready_at[r] + life
-    f.due[r] = f.ready_at[r]
-    f.place[r] = f.count[ALIVE]
     f.count[ALIVE] += ONE
-    settle(f, r)
+    r = f.free[f.count[FREE]]
+    while r >= f.count[LEAVES]:
+        widen(f)
+    me = f.at[r]
+    me.phase, me.load, me.virtual = phase, 0, 0.0
+    me.ready_at = me.since = ready_at
+    me.dies = ready_at + life
     return r
 
 
-@compiled
+@part
 def close(f: Any, r: Any) -> None:
     """Take a replica away."""
-    f.count[ALIVE] -= ONE
-    last = f.order[f.count[ALIVE]]
-    if last != r:
-        f.order[f.place[r]] = last
-        f.place[last] = f.place[r]
-        settle(f, last)
-    f.phase[r] = GONE
+    settle(f, r, INF)
+    f.at[r].phase = GONE
     f.free[f.count[FREE]] = r
     f.count[FREE] += ONE
+    f.count[ALIVE] -= ONE
 
 
-@compiled
+@part
+def give_back(f: Any, r: Any, back: Any) -> Any:
+    """Put the requests of a replica that fails on the stack of `back`; how many are on it now."""
+    for k in range(f.at[r].load):
+        q, m = f.held[r * f.slots + k].ticket >> ONE, back
+        while m > 0 and f.returned[m - ONE] < q:
+            f.returned[m] = f.returned[m - ONE]
+            m -= ONE
+        f.returned[m] = q
+        back += ONE
+    return back
+
+
+@part
 def emptiest(f: Any) -> Any:
     """The ready replica with the least load, among equals the newest."""
-    load = np.uintp(0)
-    while f.after[f.shelf + load] == f.shelf + load:
-        load += ONE
-    return f.after[f.shelf + load]
+    head = f.shelf
+    while f.at[head].after == head:
+        head += ONE
+    return f.at[head].after
 
 
-@compiled
+@part
 def with_room(f: Any, routing: Any) -> Any:
     """The replica that takes the next request, NIL where none has room."""
     if routing == LEAST_LOADED:
         load = f.count[EMPTIEST]
-        while load <= f.shelf_full and f.after[f.shelf + load] == f.shelf + load:
+        while load < f.slots and f.at[f.shelf + load].after == f.shelf + load:
             load += ONE
         f.count[EMPTIEST] = load
-        return f.after[f.shelf + load] if load <= f.shelf_full else NIL
+        return f.at[f.shelf + load].after if load < f.slots else NIL
     load = f.count[FULLEST]
-    while load > 0 and f.after[f.shelf + load] == f.shelf + load:
+    while load > 0 and f.at[f.shelf + load].after == f.shelf + load:
         load -= ONE
     f.count[FULLEST] = load
-    r = f.before[f.shelf + load] if routing == OLDEST else f.after[f.shelf + load]
+    r = f.at[f.shelf + load].before if routing == OLDEST else f.at[f.shelf + load].after
     return r if r < f.shelf else NIL
 
 
-@compiled
-def enter(f: Any, base: Any, load: Any, goal: Any, ticket: Any, start: Any, first: Any) -> None:
-    """Add a request to a replica's heap, which holds `load` and starts at `base`, by its goal in virtual time."""
-    k = load
-    while k > 0:
-        parent = (k - ONE) >> ONE
-        if f.goal[base + parent] <= goal:
-            break
-        move(f, base + parent, base + k)
-        k = parent
-    f.goal[base + k], f.ticket[base + k], f.start[base + k], f.first[base + k] = goal, ticket, start, first
-
-
-@compiled
+@part
 def move(f: Any, source: Any, target: Any) -> None:
     """Copy a request from one place of a heap to another."""
-    f.goal[target], f.ticket[target] = f.goal[source], f.ticket[source]
-    f.start[target], f.first[target] = f.start[source], f.first[source]
+    one, other = f.held[source], f.held[target]
+    other.goal, other.start, other.ticket = one.goal, one.start, one.ticket
 
 
-@compiled
+@part
 def depart(f: Any, base: Any, load: Any) -> None:
     """Take the top out of a replica's heap; `load` is what remains, and the last of them sinks from the top."""
     last, k, child = base + load, np.uintp(0), ONE
+    goal = f.held[last].goal
     while child < load:
-        if child + ONE < load and f.goal[base + child + ONE] < f.goal[base + child]:
-            child += ONE
-        if f.goal[base + child] >= f.goal[last]:
+        if child + ONE < load:
+            child += np.uintp(f.held[base + child + ONE].goal < f.held[base + child].goal)
+        if f.held[base + child].goal >= goal:
             break
         move(f, base + child, base + k)
         k = child
@@ -212,28 +199,31 @@ def depart(f: Any, base: Any, load: Any) -> None:
     move(f, last, base + k)
 
 
-@compiled
+@part
 def admit(f: Any, r: Any, ticket: Any, now: Any, work: Any, prompt: Any, step: Any) -> None:
     """Let a request begin on replica `r`: its prompt is read first, then it shares the replica's pace."""
-    load = f.load[r]
-    if now > f.since[r]:
+    me, base = f.at[r], r * f.slots
+    k = load = me.load
+    if now > me.since:
         if load > 0:
-            f.virtual[r] += (now - f.since[r]) / (step[0] + step[1] * load)
-        f.since[r] = now
-    start = f.since[r]
-    f.since[r] += prompt
-    base = r * (f.shelf_full + ONE)
-    enter(f, base, load, f.virtual[r] + work, ticket, start, f.since[r])
-    unlink(f, r)
-    f.load[r] = load + ONE
-    shelve(f, r)
-    come_due(f, r, step)
+            me.virtual += (now - me.since) / (step[0] + step[1] * load)
+        me.since = now
+    goal = me.virtual + work
+    while k > 0:
+        parent = (k - ONE) >> ONE
+        if f.held[base + parent].goal <= goal:
+            break
+        move(f, base + parent, base + k)
+        k = parent
+    one = f.held[base + k]
+    one.goal, one.start, one.ticket = goal, me.since, ticket
+    me.since += prompt
+    me.load = load + ONE
 
 
-@compiled
-def come_due(f: Any, r: Any, step: Any) -> None:
-    """Set when the next request of a replica that has some will finish, or when the replica fails before."""
-    base = r * (f.shelf_full + ONE)
-    left = f.goal[base] - f.virtual[r]
-    f.due[r] = min(f.since[r] + left * (step[0] + step[1] * f.load[r]), f.dies[r])
-    settle(f, r)
+@part
+def next_end(f: Any, r: Any, step: Any) -> Any:
+    """When the next request of a replica that has some will finish, or when the replica fails before."""
+    me = f.at[r]
+    left = f.held[r * f.slots].goal - me.virtual
+    return min(me.since + left * (step[0] + step[1] * me.load), me.dies)

@@ -11,6 +11,7 @@ import numpy as np
 from workbench.checks import numbers
 from workbench.models import control, kernel
 from workbench.models.fleet import fleet
+from workbench.models.replicas import made
 
 from workbench.models.policies import (  # isort: skip
     BIND, CONCURRENCY, FIXED, IDLE, INITIAL, KIND, LEAST, MOST, ROUTING, ROUTINGS, Batching, Policy,
@@ -221,7 +222,7 @@ def _pool(run: _Run, room: int, tally: Array, bins: Array, kept: Kept) -> float:
     most = np.uintp(min(run.rule[MOST], float(MOST_ROOM)))
     billed = kernel.pool(
         run.arrivals, run.work, run.setups, run.rule[IDLE], most, oldest, np.uintp(run.measured), edges, run.limit_s,
-        np.uintp(slots), np.uintp(room), tally, bins, waits, cold,
+        np.empty(room), np.empty(room, np.uintp), np.full(slots, kernel.NIL), np.empty(room), tally, bins, waits, cold,
     )  # fmt: skip
     bins[kernel.FIRST] = bins[kernel.WAIT]
     if run.keep:
@@ -232,8 +233,8 @@ def _pool(run: _Run, room: int, tally: Array, bins: Array, kept: Kept) -> float:
 def _fleet(run: _Run, room: int, tally: Array, bins: Array, kept: Kept) -> float:
     state, ring = np.zeros(control.STATE), np.zeros(control.ring_size(run.rule))
     return float(fleet(
-        run.arrivals, run.work, run.prompt, run.setups, run.lives, run.rule, state, ring, run.step, np.uintp(room),
-        np.uintp(run.measured), run.limit_s, tally, bins, *kept, run.noted,
+        made(room, int(run.rule[CONCURRENCY])), run.arrivals, run.work, run.prompt, run.setups, run.lives, run.rule,
+        state, ring, run.step, np.uintp(run.measured), run.limit_s, tally, bins, *kept, run.noted,
     ))  # fmt: skip
 
 

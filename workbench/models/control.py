@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from workbench.models import autoscalers
-from workbench.models.kernel import INF, part
+from workbench.models.kernel import INF, ONE, part
 
 from workbench.models.policies import (  # isort: skip
     ACTIVATION, BIND, BUFFER, BURST, COOLDOWN, DEMAND, DOWN, DOWN_DELAY, EARLY, EVERY, GRACE, HEAD, HPA, HYBRID,
@@ -18,8 +18,8 @@ from workbench.models.policies import (  # isort: skip
 )  # fmt: skip
 
 (ORIGIN, TICK, NEXT, MARK, SINCE, PEAK, ACTIVE, ACTIVE_SINCE, INACTIVE_SINCE, PROXY_SINCE, COUNT, SUM,
- LEAVES) = range(13)  # fmt: skip
-STATE = 13
+ LEAVES, LAP) = range(14)  # fmt: skip
+STATE = 14
 """What a policy remembers: when its clock began, ticks so far, the next tick, and what its kind needs."""
 
 NEVER = autoscalers.NEVER
@@ -29,6 +29,15 @@ _burst, _average = part(autoscalers.kpa_burst), part(autoscalers.kpa_average)
 _hpa, _limited = part(autoscalers.hpa_rule), part(autoscalers.hpa_limited)
 _ray, _tracking = part(autoscalers.ray_rule), part(autoscalers.tracking_rule)
 _idle_window = part(autoscalers.hybrid_window)
+
+
+@part
+def lap(rule: Any) -> Any:
+    """A power of two above the window: so long a ring holds the integrals of concurrency."""
+    size = 1
+    while size <= rule[WINDOW]:
+        size *= 2
+    return size
 
 
 @part
@@ -43,6 +52,7 @@ def begin(rule: Any, state: Any, origin: Any) -> None:
     state[ACTIVE_SINCE] = origin
     state[PROXY_SINCE] = origin
     state[LEAVES] = NEVER
+    state[LAP] = lap(rule)
 
 
 @part
@@ -54,9 +64,9 @@ def skip(rule: Any, state: Any, ring: Any, until: Any, area: Any) -> None:
     while state[ORIGIN] + (ticks + 1) * rule[PERIOD] <= until:
         ticks += 1
     if rule[KIND] == KPA or rule[KIND] == RAY:
-        size = int(rule[WINDOW]) + 1
-        for k in range(max(int(state[TICK]) + 1, int(ticks) - size), int(ticks) + 1):
-            ring[k % size] = area
+        size = np.uintp(state[LAP])
+        for k in range(np.uintp(max(state[TICK] + 1, ticks - state[LAP])), np.uintp(ticks) + ONE):
+            ring[k & (size - ONE)] = area
     if rule[KIND] == RAY:
         state[COUNT] = 0.0
     state[MARK] = area
@@ -98,13 +108,13 @@ def recent_most(ring: Any, start: Any, length: Any, number: Any, value: Any) -> 
 @part
 def kpa(rule: Any, state: Any, ring: Any, now: Any, area: Any, ready: Any, replicas: Any) -> Any:
     """Knative: averages of concurrency over two windows of seconds, a decision each `EVERY` of them."""
-    second, window, short = int(state[TICK]), int(rule[WINDOW]), int(rule[SHORT])
-    ring[second % (window + 1)] = area
-    if second % int(rule[EVERY]) != 0:
+    second, every, turn = np.uintp(state[TICK]), np.uintp(rule[EVERY]), np.uintp(state[LAP]) - ONE
+    ring[second & turn] = area
+    if second % every != 0:
         return replicas
-    stable_s, panic_s = min(second, window), min(second, short)
-    stable = _average(area - ring[(second - stable_s) % (window + 1)], float(stable_s))
-    panic = _average(area - ring[(second - panic_s) % (window + 1)], float(panic_s))
+    stable_s, panic_s = min(state[TICK], rule[WINDOW]), min(state[TICK], rule[SHORT])
+    stable = _average(area - ring[(second - np.uintp(stable_s)) & turn], stable_s)
+    panic = _average(area - ring[(second - np.uintp(panic_s)) & turn], panic_s)
     wants = _want(stable, rule[TARGET], ready, rule[UP], rule[DOWN], rule[ACTIVATION])
     if _panics(panic, rule[TARGET], ready, rule[THRESHOLD]):
         state[SINCE] = now
@@ -113,11 +123,11 @@ def kpa(rule: Any, state: Any, ring: Any, now: Any, area: Any, ready: Any, repli
     desired = float(wants)
     if state[SINCE] != NEVER:
         wanted_now = _want(panic, rule[TARGET], ready, rule[UP], rule[DOWN], rule[ACTIVATION])
-        desired = max(desired, float(wanted_now), state[PEAK])
+        desired = max(max(desired, wanted_now), state[PEAK])
         state[PEAK] = desired
     delay = int(np.ceil(rule[DOWN_DELAY] / rule[EVERY]))
     if delay > 0:
-        desired = recent_most(ring, window + 1, delay, second // int(rule[EVERY]), desired)
+        desired = recent_most(ring, int(state[LAP]), delay, int(second // every), desired)
     if _burst(ready, rule[TOTAL], rule[BURST], panic) >= 0 and state[ACTIVE] > 0:
         state[PROXY_SINCE] = NEVER
     elif state[PROXY_SINCE] == NEVER:
@@ -172,10 +182,10 @@ def keda(rule: Any, state: Any, ring: Any, now: Any, present: Any, replicas: Any
 @part
 def ray(rule: Any, state: Any, ring: Any, present: Any, area: Any, ready: Any, replicas: Any) -> Any:
     """Ray Serve: the mean over the look-back decides, after enough decisions in one direction."""
-    tick, window = int(state[TICK]), int(rule[WINDOW])
-    ring[tick % (window + 1)] = area
-    ticks = min(tick, window)
-    load = (area - ring[(tick - ticks) % (window + 1)]) / (ticks * rule[PERIOD])
+    tick, turn = np.uintp(state[TICK]), np.uintp(state[LAP]) - ONE
+    ring[tick & turn] = area
+    ticks = min(state[TICK], rule[WINDOW])
+    load = (area - ring[(tick - np.uintp(ticks)) & turn]) / (ticks * rule[PERIOD])
     if ready == 0:
         state[COUNT] = 0.0
         return max(replicas, float(np.ceil(rule[UP]))) if present > 0 else replicas
@@ -266,7 +276,7 @@ def ring_size(rule: Any) -> int:
     """How long a ring the policy needs."""
     kind, window = rule[KIND], int(rule[WINDOW])
     if kind == KPA:
-        return window + 1 + 2 * int(np.ceil(rule[DOWN_DELAY] / rule[EVERY]))
+        return lap.py_func(rule) + 2 * int(np.ceil(rule[DOWN_DELAY] / rule[EVERY]))
     if kind == HPA:
         return 2 * max(int(np.ceil(rule[DOWN_DELAY] / rule[PERIOD])), 1)
-    return window + 2
+    return max(lap.py_func(rule), window + 2)

@@ -23,6 +23,7 @@ from workbench.models.replicas import (  # isort: skip
     shelve, soonest, unlink, with_room,
 )  # fmt: skip
 
+PRESENT, AWAKE, WAKING = 1, 2, 3
 PATIENCE = 1000
 """Failures a request after which a fleet is said never to serve."""
 
@@ -45,9 +46,9 @@ def fleet(f: Any, arrivals: Any, work: Any, prompt: Any, setups: Any, lives: Any
     kind, routing, most = int(rule[KIND]), rule[ROUTING], rule[MOST]
     setup_mask, life_mask = np.uintp(setups.size - 1), np.uintp(lives.size - 1)
     waking = f.shelf + f.slots + ONE
-    ready, starting, begun, deaths, back = 0, 0, np.uintp(0), 0, np.uintp(0)
+    ready, starting, begun, deaths, back = 0.0, 0.0, np.uintp(0), 0, np.uintp(0)
     head, i, done, sample = np.uintp(0), np.uintp(0), np.uintp(0), 0
-    now, area, billed, present, per_request = arrivals[0], 0.0, 0.0, 0, tally.shape[0] / n
+    now, area, billed, present, per_request = arrivals[0], 0.0, 0.0, 0.0, tally.shape[0] / n
     begin(rule, state, now)
     desired, kept_until = rule[INITIAL], INF
     sampled = samples[0, 0] if samples.shape[0] > 0 else INF
@@ -74,7 +75,7 @@ def fleet(f: Any, arrivals: Any, work: Any, prompt: Any, setups: Any, lives: Any
         if then == INF:
             return -1.0
         while sampled < then and sampled <= end:
-            samples[sample, 1:] = present, ready, starting
+            samples[sample, PRESENT], samples[sample, AWAKE], samples[sample, WAKING] = present, ready, starting
             sample += 1
             sampled = samples[sample, 0] if sample < samples.shape[0] else INF
         area += present * (then - now)
@@ -140,7 +141,7 @@ def fleet(f: Any, arrivals: Any, work: Any, prompt: Any, setups: Any, lives: Any
                 state[NEXT] = INF
                 desired = 1.0
             else:
-                desired = decide(rule, state, ring, now, present, area, ready, float(ready + starting))
+                desired = decide(rule, state, ring, now, present, area, ready, ready + starting)
         else:
             i += ONE
             present += 1

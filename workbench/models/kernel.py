@@ -50,7 +50,7 @@ def compiled(function: Any) -> Any:
 
 def part(function: Any) -> Any:
     """A function that loops call: it becomes part of their code, and is not kept by itself."""
-    return _jit(no_cpython_wrapper=True, no_cfunc_wrapper=True)(_named(function))
+    return _jit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)(_named(function))
 
 
 def _named(function: Any) -> Any:

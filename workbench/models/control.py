@@ -123,7 +123,7 @@ def kpa(rule: Any, state: Any, ring: Any, now: Any, area: Any, ready: Any, repli
     desired = float(wants)
     if state[SINCE] != NEVER:
         wanted_now = _want(panic, rule[TARGET], ready, rule[UP], rule[DOWN], rule[ACTIVATION])
-        desired = max(max(desired, wanted_now), state[PEAK])
+        desired = max(desired, wanted_now, state[PEAK])
         state[PEAK] = desired
     delay = int(np.ceil(rule[DOWN_DELAY] / rule[EVERY]))
     if delay > 0:

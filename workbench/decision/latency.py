@@ -38,7 +38,7 @@ def judged(desk: Desk, options: list[Option]) -> list[Option]:
     """
     asked, demand = desk.scenario.serving, desk.scenario.demand
     sizes = (demand.requests_per_month, demand.tokens_in_per_month, demand.tokens_out_per_month)
-    if asked is None or not all(middle(size or 0.0) for size in sizes):
+    if asked is None or demand.work != "serving" or not all(middle(size or 0.0) for size in sizes):
         return options
     floor = Floor(desk, asked)
     return [_judged(floor, o) if o.feasible else o for o in options]

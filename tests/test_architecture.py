@@ -156,6 +156,7 @@ DOORS = {
     "highspy": {"decision.portfolio"},
     "pydantic": {"scenario"},
     "rich": {"terminal"},
+    "yaml": {"export"},
     "pint": set(),
     "scipy": set(),
     "SALib": set(),

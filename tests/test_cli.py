@@ -427,7 +427,7 @@ def test_every_command_prints_json():
 
 
 def test_only_commands_that_are_due_exist():
-    assert set(subcommands()) == {"check", "decide", "coldstart", "report", "lab"}
+    assert set(subcommands()) == {"check", "decide", "coldstart", "export", "report", "lab"}
 
 
 def test_json_numbers_are_unrounded(chat):

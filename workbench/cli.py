@@ -20,9 +20,12 @@ examples:
   workbench decide chat                     the answer for a shipped scenario
   workbench decide my.toml --json           the same for your own file, for a machine
   workbench coldstart chat                  how slow it is when it wakes, and the cheapest policy
+  workbench export knative chat             that policy as a file for the cluster
   workbench report chat                     the executive report, in reports/out/
   workbench check                           are the datasets, scenarios and notebooks sound?
 """
+
+EXPORTS = ("knative", "keda")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -73,6 +76,12 @@ def _parser() -> argparse.ArgumentParser:
     waking.add_argument("--policy", type=Path, metavar="FILE", help="one policy, for a trace (a TOML file)")
     waking.add_argument("--as-of", type=_day, metavar="DAY", help="the day on which the question is asked")
     waking.add_argument("--seed", type=int, metavar="N", help="seed of traffic and cold starts")
+    export = command("export", _export, "The cheapest policy that meets the objective, as a file for a cluster.",
+                     "workbench export knative chat")  # fmt: skip
+    export.add_argument("format", metavar="FORMAT", choices=EXPORTS, help=f"what to write: {' or '.join(EXPORTS)}")
+    export.add_argument("scenario", metavar="SCENARIO", help="a path, or the name of a shipped scenario")
+    export.add_argument("--as-of", type=_day, metavar="DAY", help="the day on which the question is asked")
+    export.add_argument("--seed", type=int, metavar="N", help="seed of traffic and cold starts")
     report = command("report", _report, "Render the executive report of one or more scenarios.",
                      "workbench report chat --out reports/out")  # fmt: skip
     report.add_argument("scenarios", metavar="SCENARIO", nargs="+", help="a path, or the name of a shipped scenario")
@@ -181,6 +190,18 @@ def _coldstart(options: argparse.Namespace) -> int:
         _print_json(found.as_dict())
     else:
         terminal.show_waking(found)
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from workbench import export, terminal
+
+    with terminal.progress("export") as tell:
+        made = export.export(options.format, _scenario(options), progress=tell)
+    if options.json:
+        _print_json(made.as_dict())
+    else:
+        print(made.text, end="")
     return 0
 
 

@@ -1,0 +1,184 @@
+"""A decision as configuration that can be applied: today the policy of a fleet for Knative or KEDA.
+
+What a scenario says of itself is anybody's text: a name becomes a label, and in a comment no line breaks and nothing
+invisible is left.
+"""
+
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import yaml
+
+from workbench import face, manifests
+from workbench.manifests import Manifest
+from workbench.models.policies import Keda, Knative
+from workbench.records import Infeasible, Scenario, Serving, WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.decision.frontier import Frontier, Progress
+
+WIDTH = 118
+UNFOLDED = 1 << 30
+PERCENT = 100
+STRING = "tag:yaml.org,2002:str"
+PLAIN = re.compile(r"[A-Za-z][\w./:-]+")
+"""Text that every parser of YAML reads as text; others are put in quotes (one reads 1e3 as text, another y as true)."""
+
+
+class Format(NamedTuple):
+    """What a format is called, the policy that it carries, and how that is written."""
+
+    title: str
+    policy: type[Any]
+    write: Callable[[str, Any, Serving, float], Manifest]
+
+
+FORMATS = {
+    "knative": Format("Knative Service", Knative, manifests.knative),
+    "keda": Format("KEDA ScaledObject", Keda, manifests.keda),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """A file's text, the object in it, and the evidence that it rests on."""
+
+    format: str
+    text: str
+    manifest: Manifest
+    evidence: Mapping[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """What the command line prints with --json: the result of `workbench coldstart`, of this policy alone."""
+        return {
+            "format": self.format, "text": self.text, "manifest": self.manifest.document,
+            "rounded": list(self.manifest.rounded), "elsewhere": list(self.manifest.elsewhere),
+            "yours": list(self.manifest.yours), **self.evidence,
+        }  # fmt: skip
+
+
+def export(
+    form: str, scenario: Scenario | str | Path, *, progress: "Progress" = lambda done, of: None
+) -> Export:  # fmt: skip
+    """The cheapest policy of one kind that meets the scenario's objective, as a file for a cluster.
+
+    Raises WorkbenchError for a format that is not known, Infeasible where no policy of the kind meets the objective or
+    a field cannot hold its value.
+    """
+    if form not in FORMATS:
+        raise WorkbenchError(f"format {form!r}", "not known", f"use one of {', '.join(FORMATS)}")
+    found = face.coldstart(scenario, progress=progress, only=FORMATS[form].policy)
+    return written(form, found)
+
+
+def written(form: str, found: "Frontier") -> Export:
+    """The chosen policy of a search among those of the format. Raises Infeasible as `export` does."""
+    _refuse_slow(form, found)
+    chosen, asked = found.chosen, found.load.asked
+    slowest = float(chosen.capacity.waking.seconds.max())
+    manifest = FORMATS[form].write(found.load.scenario.name, chosen.policy, asked, slowest)
+    evidence = found.as_dict()
+    command = evidence["stamp"].get("command", "").replace("workbench coldstart", f"workbench export {form}", 1)
+    evidence["stamp"] = evidence["stamp"] | {"command": command}
+    lines = [*_head(form, found.load.scenario, evidence), *_evidence(evidence), *_caveats(manifest)]
+    return Export(format=form, text="".join(lines) + _yaml(manifest.document), manifest=manifest, evidence=evidence)
+
+
+def _refuse_slow(form: str, found: "Frontier") -> None:
+    """A policy that misses the objective is no configuration to apply."""
+    chosen, asked = found.chosen, found.load.asked
+    if chosen.met:
+        return
+    what = (f"no policy for a {FORMATS[form].title} has {_percent(asked.p)} of requests within {asked.limit_s:g} s: "
+            f"the best, {chosen.label} on {chosen.capacity.name}, has {chosen.run.attainment:.2%}")  # fmt: skip
+    raise Infeasible(f"scenario {found.load.scenario.name}", what,
+                     "give the replica more gpus or a faster start, or see workbench coldstart for others")  # fmt: skip
+
+
+# --- comments
+
+
+def _shown(text: str) -> str:
+    """What cannot be seen, or would break a line, is spelt out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def _comment(text: str, indent: str = "") -> str:
+    """Lines of comment that nobody breaks but we."""
+    wrapped = textwrap.wrap(_shown(text), WIDTH, initial_indent=f"# {indent}", subsequent_indent=f"# {indent}  ",
+                            break_long_words=False, break_on_hyphens=False)  # fmt: skip
+    return "".join(f"{line}\n" for line in wrapped)
+
+
+def _percent(share: float) -> str:
+    return f"{PERCENT * share:.6g}%"
+
+
+def _head(form: str, scenario: Scenario, told: Mapping[str, Any]) -> Iterator[str]:
+    stamp = told["stamp"]
+    named = f"{scenario.name}: {scenario.title}" if scenario.title else scenario.name
+    yield _comment(f"{FORMATS[form].title} for the scenario {named}")
+    yield _comment(f"workbench {stamp.get('version')}, datasets {stamp.get('datasets')}, as of {told['as_of']}; again:")
+    yield f"#   {_shown(stamp['command'])}\n#\n"  # on one line, so that it can be copied
+
+
+def _evidence(told: Mapping[str, Any]) -> Iterator[str]:
+    goal, traffic = told["objective"], told["traffic"]
+    yield _comment(f"Policy: {told['policy']}, on {told['offer']}; the cheapest that is fast enough of "
+                   f"{told['simulated']} that were tried")  # fmt: skip
+    yield _comment(f"P99 {told['p99_s']:.3g} s; {goal['attainment']:.3%} of requests within {goal['limit_s']:g} s, "
+                   f"where {_percent(goal['p'])} are asked; confidence that it holds in the long run "
+                   f"{goal['confidence']:.0%}")  # fmt: skip
+    yield _comment(f"Cost: {told['cost_usd']:,.0f} USD a {told['cost_per']}, {told['mean_replicas']:.2f} replicas on "
+                   f"average; {told['cold_share']:.2%} of requests met a cold start")  # fmt: skip
+    yield _comment(f"Traffic: {traffic['says']}; {traffic['requests']:,} requests simulated, the first "
+                   f"{traffic['warm_up_s']:.0f} s left out")  # fmt: skip
+    for note in traffic["notes"]:
+        yield _comment(f"Note: {note}")
+    stages = ", ".join(f"{s['stage'].replace('_', ' ')} {s['seconds']:.3g} s" for s in told["stages"])
+    yield _comment(f"A cold start on average: {stages}")
+    yield _comment(f"Dataset rows: {', '.join(_runs(told['rows']))}")
+
+
+def _runs(rows: Iterable[str]) -> Iterator[str]:
+    """Addresses by file and line, FILE:FIRST-LAST where lines follow each other."""
+    places = sorted({(file, int(line)) for file, _, line in (row.rpartition(":") for row in rows)})
+    for _, run in groupby(enumerate(places), key=lambda p: (p[1][0], p[1][1] - p[0])):
+        (file, first), *more = (place for _, place in run)
+        yield f"{file}:{first}" + (f"-{more[-1][1]}" if more else "")
+
+
+def _caveats(manifest: Manifest) -> Iterator[str]:
+    sections = {"Rounded": manifest.rounded, "Assumed, and set elsewhere": manifest.elsewhere, "Yours": manifest.yours}
+    for title, lines in sections.items():
+        if lines:
+            yield f"#\n# {title}:\n"
+            yield from (_comment(f"- {line}", "  ") for line in lines)
+    yield "\n"
+
+
+# --- YAML
+
+
+def _yaml(document: Mapping[str, Any]) -> str:
+    """Text that parsers of YAML 1.1 and 1.2 read alike."""
+    node = yaml.compose(yaml.safe_dump(document, sort_keys=False), yaml.SafeLoader)
+    _quote(node)
+    return str(yaml.serialize(node, Dumper=yaml.SafeDumper, width=UNFOLDED, allow_unicode=True))
+
+
+def _quote(node: Any) -> None:
+    """Put quotes around the values that might be read as something else; keys are our own words."""
+    if isinstance(node, yaml.MappingNode):
+        for _, value in node.value:
+            _quote(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _quote(value)
+    else:
+        node.style = '"' if node.tag == STRING and not PLAIN.fullmatch(node.value) else None

@@ -44,6 +44,13 @@ def _day(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text!r} is not a day; write 2026-11-24 or today") from error
 
 
+def _asks(parser: argparse.ArgumentParser, **more: str) -> None:
+    """What every question has: a scenario, the day on which it is asked, and a seed."""
+    parser.add_argument("scenario", metavar="SCENARIO", help="a path, or the name of a shipped scenario", **more)  # type: ignore[arg-type]
+    parser.add_argument("--as-of", type=_day, metavar="DAY", help="the day of the question (2026-11-24, today)")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of all that is drawn")
+
+
 def _parser() -> argparse.ArgumentParser:
     question = "Where should this AI workload run, at what cost, and how sure is that?"
     raw = argparse.RawDescriptionHelpFormatter
@@ -62,26 +69,18 @@ def _parser() -> argparse.ArgumentParser:
     command("check", _check, "Validate datasets, scenarios and notebooks.", "workbench check --json")
     decide = command("decide", _decide, "The answer to a scenario: where to run, how much, how sure, what flips it.",
                      "workbench decide chat --as-of today --strict")  # fmt: skip
-    decide.add_argument("scenario", metavar="SCENARIO", help="a path, or the name of a shipped scenario")
-    decide.add_argument(
-        "--as-of", type=_day, metavar="DAY", help="the day on which the question is asked (2026-11-24, today)"
-    )
-    decide.add_argument("--seed", type=int, metavar="N", help="seed of the draws")
+    _asks(decide)
     decide.add_argument("--draws", type=int, metavar="N", help="number of draws")
     decide.add_argument("--strict", action="store_true", help="exclude prices that are stale on that day")
     waking = command("coldstart", _coldstart, "How slow a model is when it wakes, and the cheapest policy to mend it.",
                      "workbench coldstart chat")  # fmt: skip
-    waking.add_argument("scenario", metavar="SCENARIO", nargs="?", help="a path, or the name of a shipped scenario")
+    _asks(waking, nargs="?")
     waking.add_argument("--trace", type=Path, metavar="FILE", help="recorded requests (csv, jsonl, parquet)")
     waking.add_argument("--policy", type=Path, metavar="FILE", help="one policy, for a trace (a TOML file)")
-    waking.add_argument("--as-of", type=_day, metavar="DAY", help="the day on which the question is asked")
-    waking.add_argument("--seed", type=int, metavar="N", help="seed of traffic and cold starts")
     export = command("export", _export, "The cheapest policy that meets the objective, as a file for a cluster.",
                      "workbench export knative chat")  # fmt: skip
     export.add_argument("format", metavar="FORMAT", choices=EXPORTS, help=f"what to write: {' or '.join(EXPORTS)}")
-    export.add_argument("scenario", metavar="SCENARIO", help="a path, or the name of a shipped scenario")
-    export.add_argument("--as-of", type=_day, metavar="DAY", help="the day on which the question is asked")
-    export.add_argument("--seed", type=int, metavar="N", help="seed of traffic and cold starts")
+    _asks(export)
     report = command("report", _report, "Render the executive report of one or more scenarios.",
                      "workbench report chat --out reports/out")  # fmt: skip
     report.add_argument("scenarios", metavar="SCENARIO", nargs="+", help="a path, or the name of a shipped scenario")

@@ -41,6 +41,7 @@ def main(bytecode: str) -> None:
     tables = {"1. Commands from cold": list(startup.commands(startup.environment(bytecode)))}
     print(f"from here on: {pin()}")
     import engine
+    import kernels
     import plan
     import quality
 
@@ -55,6 +56,7 @@ def main(bytecode: str) -> None:
     what = f"standard deviation over {quality.SEEDS} seeds in USD (ratio to plain random), and CPU time to make"
     tables[f"4. Draws: {what}"] = list(quality.benchmark(made, env))
     tables[f"5. The plan: {plan.SIZE}, to a gap of {plan.GAP:.1%}, CPU time"] = list(plan.benchmark())
+    tables[f"6. The simulator: {kernels.REQUESTS:,} requests, wall time"] = list(kernels.benchmark())
     for title, rows in tables.items():
         show(title, rows)
     over = [row.what for rows in tables.values() for row in rows if row.over]

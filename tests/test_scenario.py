@@ -128,6 +128,7 @@ MISTAKES = {
     "a service without a token": (
         toml(**{"in": "tokens_in_per_month = 0", "out": "tokens_out_per_month = 0"}), "states no work", "tokens_in"),
     "runs without hours": (toml("runs_per_month = 4"), "runs without hours", "gpu_hours_per_run"),
+    "a typo in serving": (toml("[serving]", f"modle = 'x' {HERE}"), "unknown key", "did you mean 'model'"),
     "a key with a typo": (
         toml(months="months = 12", name=f'nmae = "service" {HERE}'), "unknown key", "did you mean 'name'"),
     "a table with a typo": (toml(f"[dta] {HERE}"), "unknown key", "did you mean 'data'"),

@@ -10,6 +10,7 @@ from datetime import date
 from functools import cache
 from math import isfinite
 from pathlib import Path
+from types import UnionType
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from workbench.records import Facts, InputProblems, Quantity, Range, Scenario, WorkbenchError
@@ -167,7 +168,8 @@ def _lines(text: str) -> dict[str, int]:
 def _nested(kind: Any, key: str) -> Any:
     """The dataclass of a field that is a table of fixed keys, else None."""
     annotation = next((f.type for f in fields(kind) if f.name == key), None)
-    return annotation if is_dataclass(annotation) and annotation is not Range else None
+    forms = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    return next((f for f in forms if is_dataclass(f) and f is not Range), None)
 
 
 def _unknown_keys(table: Mapping[str, Any], kind: Any, prefix: str, file: _File) -> Iterator[WorkbenchError]:
@@ -178,7 +180,7 @@ def _unknown_keys(table: Mapping[str, Any], kind: Any, prefix: str, file: _File)
         elif (inner := _nested(kind, key)) is not None:
             if isinstance(value, Mapping):
                 yield from _unknown_keys(value, inner, f"{prefix}{key}.", file)
-            else:
+            elif value is not None:  # TOML has no null: a form leaves a table out so
                 yield WorkbenchError(file.at(prefix + key), f"{value!r} is not a table", f"write [{prefix}{key}]")
 
 
@@ -278,8 +280,8 @@ def _beyond(key: str, number: Range) -> str:
     """The limit of a field that an end of a range breaks, in words; a range has the limits of the plain number."""
     kind: Any = Scenario
     for part in key.split("."):
-        hints = get_type_hints(kind, include_extras=True) if is_dataclass(kind) else {}
-        kind = hints.get(part, None)
+        table = next((f for f in _forms(kind) if is_dataclass(f) and f is not Range), None)
+        kind = get_type_hints(table, include_extras=True).get(part) if table else None
     for form in getattr(kind, "__args__", ()):
         for limit in getattr(form, "__metadata__", ()):
             for name, holds in HOLDS.items():

@@ -260,6 +260,22 @@ def test_a_saturated_fleet_says_so_instead_of_returning_a_number():
         simulate(arrivals, service, Fixed(9))
 
 
+FIRST = [Fixed(3000), Knative(1.0, initial_replicas=3000), KeepAlive(9.0, 1.0, min_replicas=3000, concurrency=2)]
+
+
+@pytest.mark.parametrize("policy", FIRST, ids=lambda p: type(p).__name__)
+def test_a_fleet_that_begins_with_more_replicas_than_there_was_room_for_gets_more_room(policy):
+    run = simulate([0.0, 1.0], 1.0, policy)
+    assert run.cold_share == 0
+    assert run.replica_seconds == 3000.0
+
+
+@pytest.mark.parametrize("policy", [Fixed(10**9), Modal(1.0, concurrency=10**9), Knative(1.0, initial_replicas=10**9)])
+def test_more_than_memory_holds_is_refused(policy):
+    with pytest.raises(WorkbenchError, match="replicas at once"):
+        simulate([0.0, 1.0], 1.0, policy)
+
+
 def test_requests_that_nobody_will_serve_are_refused():
     with pytest.raises(WorkbenchError, match="no replica will ever serve them"):
         simulate([0.0, 1.0], 1.0, Modal(1.0, max_replicas=1), mean_life_s=1e-9)

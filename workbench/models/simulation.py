@@ -194,13 +194,14 @@ def _measured(run: _Run, kernel_of: Callable[[_Run, int, Array, Array, Kept], fl
     size = run.arrivals.size if run.keep else 0
     kept: Kept = (np.empty(size), np.empty(size, bool), np.empty(size))
     while True:
+        if room * run.rule[CONCURRENCY] > MOST_ROOM:
+            what = f"over {room // GROWTH:,} replicas at once, of {run.rule[CONCURRENCY]:,.0f} requests each"
+            raise WorkbenchError("simulate", what, "set max_replicas, or a lower concurrency")
         tally, bins = np.zeros((BATCHES, kernel.COLUMNS)), np.zeros((kernel.FIRST + 1, kernel.BINS), np.int64)
         billed = kernel_of(run, room, tally, bins, kept)
         if not np.isnan(billed):
             break
         room *= GROWTH
-        if room * run.rule[CONCURRENCY] > MOST_ROOM:
-            raise WorkbenchError("simulate", f"over {room // GROWTH:,} replicas at once", "set max_replicas")
     if billed < 0:
         raise WorkbenchError("simulate", "requests wait and no replica will ever serve them", "allow more replicas")
     return Simulation(

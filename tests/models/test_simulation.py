@@ -244,10 +244,23 @@ BAD = [
     ({"policy": KeepAlive(1, 1, routing="best")}, "use one of newest, oldest"),
     ({"policy": Knative(1, max_scale_down_rate=0.5)}, "max_scale_down_rate"),
     ({"policy": Modal(1, surplus="sell")}, "use keep or cancel"),
+    ({"policy": Knative(1, concurrency="many")}, "Knative: concurrency='many' is not a number"),
+    ({"policy": Knative(1, min_replicas="few")}, "Knative: min_replicas='few' is not a number"),
+    ({"policy": Knative(1, activation_scale=2.5)}, "activation_scale=2.5 is not a whole number"),
+    ({"policy": Modal(1, buffer_containers=0.5)}, "buffer_containers=0.5 is not a whole number"),
+    ({"policy": SageMaker(1, 1, step=1.5)}, "step=1.5 is not a whole number"),
+    ({"policy": HybridHistogram(1, head_share=7)}, "head_share=7 is out of range"),
+    ({"policy": HybridHistogram(1, bin_s=1e-9)}, "HybridHistogram: 14400 s are .* ticks"),
+    ({"policy": Knative(1, scale_down_delay_s=1e12)}, "Knative: 1e.12 s are 5e.11 ticks"),
+    ({"policy": Keda(1, 1, polling_interval_s=1e300)}, "Keda: 1e.300 s are .* ticks of 15 s"),
+    ({"policy": Keda(1, 1, sync_s=1e-9)}, "of at least 0.001"),
+    ({"policy": RayServe(1, loop_s=1e-9)}, "of at least 0.001"),
+    ({"policy": RayServe(1, look_back_s=1e300)}, "RayServe: 1e.300 s are .* ticks of 0.1 s"),
+    ({"policy": SageMaker(1, 1, period_s=1e-9)}, "of at least 0.001"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("change", "told"), BAD, ids=[t for _, t in BAD])
+@pytest.mark.parametrize(("change", "told"), BAD, ids=[f"{n} {t}" for n, (_, t) in enumerate(BAD)])
 def test_bad_input_is_refused_by_name(change, told):
     given = {"arrivals_s": [0.0, 1.0], "service_s": 1.0, "policy": KeepAlive(1, 1)} | change
     with pytest.raises(WorkbenchError, match=told):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from workbench.checks import numbers
+from workbench.checks import numbers, shares
 from workbench.models.autoscalers import DEFAULT_SHARE, LEAST_TARGET
 from workbench.records import WorkbenchError
 
@@ -28,10 +28,25 @@ ROUTINGS = {"newest": 0.0, "oldest": 1.0, "least_loaded": 2.0}
 """Which replica with room takes a request: the fullest (of equals the newest or oldest), or the emptiest."""
 Routing = Literal["newest", "oldest", "least_loaded"]
 ColdStart = float | Sequence[float] | np.ndarray
+WHOLE = ("concurrency", "max_replicas", "min_replicas", "initial_replicas", "buffer_containers", "activation_scale",
+         "step")  # fmt: skip
+LEAST_PERIOD_S = 1e-3
+"""With a shorter clock a run would be nothing but ticks."""
+MOST_TICKS = 1 << 20
+"""Ticks that a policy may look back on: it remembers each."""
 
 
-def _vector(policy: Any, kind: int, constants: dict[int, float]) -> np.ndarray:
-    """The policy as the kernel reads it, after a check of what all policies have."""
+def _ticks(where: str, seconds: float, each_s: float) -> float:
+    """How often a clock ticks in so long a time."""
+    ticks = seconds / each_s
+    if ticks > MOST_TICKS:
+        what = f"{seconds:g} s are {ticks:.3g} ticks of {each_s:g} s, each of which is remembered"
+        raise WorkbenchError(where, what, "give a shorter time, or longer ticks")
+    return ticks
+
+
+def _sized(policy: Any) -> tuple[float, float]:
+    """The most and the least replicas, after a check of what all policies have."""
     where = type(policy).__name__
     most = np.inf if policy.max_replicas is None else policy.max_replicas
     least = getattr(policy, "min_replicas", 0)
@@ -43,10 +58,16 @@ def _vector(policy: Any, kind: int, constants: dict[int, float]) -> np.ndarray:
         raise WorkbenchError(where, f"min_replicas={least} is above max_replicas={most}", "give at most the maximum")
     if policy.routing not in ROUTINGS:
         raise WorkbenchError(where, f"routing={policy.routing!r} is not known", f"use one of {', '.join(ROUTINGS)}")
-    for name in ("concurrency", "max_replicas", "min_replicas"):
+    for name in WHOLE:
         value = getattr(policy, name, None)
         if value is not None and value != int(value):
             raise WorkbenchError(where, f"{name}={value!r} is not a whole number", "give a whole number")
+    return most, least
+
+
+def _vector(policy: Any, kind: int, constants: dict[int, float]) -> np.ndarray:
+    """The policy as the kernel reads it."""
+    most, least = _sized(policy)
     rule = np.zeros(SIZE)
     rule[[KIND, CONCURRENCY, MOST, LEAST, ROUTING]] = kind, policy.concurrency, most, least, ROUTINGS[policy.routing]
     rule[INITIAL] = least
@@ -131,20 +152,22 @@ class Knative:
         numbers(where, strict=True, target_utilization=self.target_utilization, panic_threshold=self.panic_threshold,
                 panic_window_share=self.panic_window_share, max_scale_up_rate=self.max_scale_up_rate)  # fmt: skip
         numbers(where, low=-1.0, target_burst_capacity=self.target_burst_capacity)
+        _sized(self)
+        _ticks(where, self.scale_down_delay_s, self.tick_s)
         return _vector(
             self,
             KPA,
             {
                 INITIAL: self.first_replicas,
                 PERIOD: 1.0,
-                EVERY: round(self.tick_s),
+                EVERY: round(_ticks(where, self.tick_s, 1.0)),
                 TARGET: max(LEAST_TARGET, self.concurrency * self.target_utilization),
                 TOTAL: self.concurrency,
                 BURST: self.target_burst_capacity,
                 THRESHOLD: self.panic_threshold,
                 UP: self.max_scale_up_rate,
                 DOWN: self.max_scale_down_rate,
-                WINDOW: round(self.stable_window_s),
+                WINDOW: round(_ticks(where, self.stable_window_s, 1.0)),
                 DOWN_DELAY: self.scale_down_delay_s,
                 SHORT: max(1, round(self.stable_window_s * self.panic_window_share)),
                 ACTIVATION: self.activation_scale,
@@ -179,13 +202,15 @@ class Keda:
         """The constants as the kernel reads them. Raises WorkbenchError naming the one that is wrong."""
         numbers("Keda", cooldown_s=self.cooldown_s, tolerance=self.tolerance, scale_up_pods=self.scale_up_pods,
                 scale_down_window_s=self.scale_down_window_s, scale_up_share=self.scale_up_share)  # fmt: skip
-        numbers("Keda", strict=True, target=self.target, sync_s=self.sync_s, polling_interval_s=self.polling_interval_s)
+        numbers("Keda", strict=True, target=self.target, polling_interval_s=self.polling_interval_s)
+        numbers("Keda", low=LEAST_PERIOD_S, sync_s=self.sync_s)
+        _ticks("Keda", self.scale_down_window_s, self.sync_s)
         return _vector(
             self,
             HPA,
             {
                 PERIOD: self.sync_s,
-                EVERY: max(1, round(self.polling_interval_s / self.sync_s)),
+                EVERY: max(1, round(_ticks("Keda", self.polling_interval_s, self.sync_s))),
                 TARGET: self.target,
                 COOLDOWN: self.cooldown_s,
                 TOLERANCE: self.tolerance,
@@ -216,20 +241,20 @@ class RayServe:
     def vector(self) -> np.ndarray:
         """The constants as the kernel reads them. Raises WorkbenchError naming the one that is wrong."""
         numbers("RayServe", upscale_delay_s=self.upscale_delay_s, downscale_delay_s=self.downscale_delay_s)
-        numbers("RayServe", strict=True, target_ongoing=self.target_ongoing, loop_s=self.loop_s,
-                look_back_s=self.look_back_s, upscaling_factor=self.upscaling_factor,
-                downscaling_factor=self.downscaling_factor)  # fmt: skip
+        numbers("RayServe", strict=True, target_ongoing=self.target_ongoing, look_back_s=self.look_back_s,
+                upscaling_factor=self.upscaling_factor, downscaling_factor=self.downscaling_factor)  # fmt: skip
+        numbers("RayServe", low=LEAST_PERIOD_S, loop_s=self.loop_s)
         return _vector(
             self,
             RAY,
             {
                 PERIOD: self.loop_s,
-                WINDOW: max(1, round(self.look_back_s / self.loop_s)),
+                WINDOW: max(1, round(_ticks("RayServe", self.look_back_s, self.loop_s))),
                 TARGET: self.target_ongoing,
                 UP: self.upscaling_factor,
                 DOWN: self.downscaling_factor,
-                UP_DELAY: int(self.upscale_delay_s / self.loop_s),
-                DOWN_DELAY: int(self.downscale_delay_s / self.loop_s),
+                UP_DELAY: int(_ticks("RayServe", self.upscale_delay_s, self.loop_s)),
+                DOWN_DELAY: int(_ticks("RayServe", self.downscale_delay_s, self.loop_s)),
             },
         )
 
@@ -287,7 +312,8 @@ class SageMaker:
         """The constants as the kernel reads them. Raises WorkbenchError naming the one that is wrong."""
         numbers("SageMaker", scale_out_cooldown_s=self.scale_out_cooldown_s,
                 scale_in_cooldown_s=self.scale_in_cooldown_s)  # fmt: skip
-        numbers("SageMaker", strict=True, target=self.target, period_s=self.period_s, step=self.step)
+        numbers("SageMaker", strict=True, target=self.target, step=self.step)
+        numbers("SageMaker", low=LEAST_PERIOD_S, period_s=self.period_s)
         return _vector(
             self,
             TRACKING,
@@ -325,15 +351,15 @@ class HybridHistogram:
     def vector(self) -> np.ndarray:
         """The constants as the kernel reads them. Raises WorkbenchError naming the one that is wrong."""
         numbers("HybridHistogram", strict=True, bin_s=self.bin_s, range_s=self.range_s)
-        numbers("HybridHistogram", head_share=self.head_share, tail_share=self.tail_share, margin=self.margin,
-                least_spread=self.least_spread, outside_share=self.outside_share, early_share=self.early_share,
-                kept_share=self.kept_share)  # fmt: skip
+        numbers("HybridHistogram", least_spread=self.least_spread)
+        shares("HybridHistogram", head_share=self.head_share, tail_share=self.tail_share, margin=self.margin,
+               outside_share=self.outside_share, early_share=self.early_share, kept_share=self.kept_share)  # fmt: skip
         return _vector(
             self,
             HYBRID,
             {
                 PERIOD: self.bin_s,
-                WINDOW: max(1, round(self.range_s / self.bin_s)),
+                WINDOW: max(1, round(_ticks("HybridHistogram", self.range_s, self.bin_s))),
                 TARGET: self.concurrency,
                 HEAD: self.head_share,
                 TAIL: self.tail_share,

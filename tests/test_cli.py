@@ -222,6 +222,8 @@ BAD = {
     "an empty file": (["decide", "FILE"], b""),
     "a CSV file": (["decide", str(ROOT / "datasets" / "assumptions.csv")], None),
     "a file of nothing but tables": (["decide", "FILE"], b"[a]\n[b]\n[[c]]\n"),
+    "a number of thousands of digits": (["decide", "FILE"], b"months = 1" + b"0" * 5000),
+    "thousands of brackets": (["decide", "FILE"], b"x = " + b"[" * 9999),
     "a mistake in a scenario": (["decide", "FILE"], SOUND.replace("= 12", "= 0").encode()),
     "a day that is none": (["decide", "chat", "--as-of", "soon"], None),
     "a day before all rows": (["decide", "chat", "--as-of", "2019-01-01"], None),

@@ -1,6 +1,7 @@
 """One policy for a recorded trace, from a TOML file: every mistake in it at once, with its place and the way out."""
 
 import difflib
+import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -19,6 +20,8 @@ KINDS = {
 NUMBERS = ("p", "limit_s", "usd_per_replica_hour", "cold_start_s", "service_s")
 NEEDED = ("policy", "p", "limit_s", "usd_per_replica_hour")
 KEYS = ("policy", *NUMBERS, "as_of", "constants", "serving")
+MOST = 1e300
+"""More than a float holds is no number."""
 SERVED = ("model", "gpu", "gpus", "platform", "mitigation", "storage")
 
 
@@ -47,11 +50,19 @@ class Asked:
 def read(path: Path) -> Asked:
     """The policy of a TOML file. Raises InputProblems with every mistake."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise WorkbenchError(str(path), f"cannot be read ({error.strerror})", "give the path of a TOML file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise WorkbenchError(str(path), f"not TOML ({error})", "see datasets/policies/keep_alive.toml") from error
+    except UnicodeDecodeError as error:
+        raise WorkbenchError(str(path), f"not UTF-8 ({error.reason})", "save the file as UTF-8") from error
+    except ValueError as error:
+        raise WorkbenchError(str(path), f"cannot be read ({error})", "give the path of a TOML file") from error
+    try:
+        table = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits
+        place = re.search(r"at line (\d+)", str(error))
+        where = f"{path}:{place.group(1)}" if place else str(path)
+        raise WorkbenchError(where, f"not TOML: {error}", "see datasets/policies/keep_alive.toml") from error
     if found := list(_mistakes(table, str(path))):
         raise InputProblems(found)
     served = table.get("serving")
@@ -67,25 +78,46 @@ def _mistakes(table: Mapping[str, Any], place: str) -> Iterator[WorkbenchError]:
         if key not in table:
             yield WorkbenchError(place, f"{key} is missing", f"add {key} = ...")
     for key in NUMBERS:
-        value = table.get(key, 1.0)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-            yield WorkbenchError(f"{place}: {key}", f"{value!r} is not a number of at least 0", "give such a number")
-        elif key == "p" and not 0 < value < 1 and key in table:
-            yield WorkbenchError(f"{place}: p", f"{value} is no share of requests", "give one between 0 and 1")
-    kind = table.get("policy", "keep_alive")
+        if key in table and (way_out := _number(key, table[key])):
+            yield WorkbenchError(f"{place}: {key}", f"{table[key]!r:.40} means nothing", way_out)
+    if "policy" in table:
+        yield from _policy(table["policy"], table.get("constants", {}), place)
+    yield from _served(table, place)
+    if "as_of" in table and type(table["as_of"]) is not date:
+        yield WorkbenchError(f"{place}: as_of", f"{table['as_of']} is not a day", "write 2026-11-24, without quotes")
+
+
+def _number(key: str, value: Any) -> str:
+    """The way out where a number means nothing; empty where it does not."""
+    if type(value) not in (int, float) or not 0 <= value <= MOST:
+        return "give a number of at least 0"
+    if key == "p" and not 0 < value < 1:
+        return "give a share of requests between 0 and 1"
+    return "give a number above 0" if key == "limit_s" and value == 0 else ""
+
+
+def _policy(kind: Any, constants: Any, place: str) -> Iterator[WorkbenchError]:
     if not isinstance(kind, str) or kind not in KINDS:
-        yield WorkbenchError(f"{place}: policy", f"{kind!r} is not known", f"use one of {', '.join(KINDS)}")
+        yield WorkbenchError(f"{place}: policy", f"{kind!r} is not known", _nearest(str(kind), KINDS))
         return
-    constants = table.get("constants", {})
+    if not isinstance(constants, Mapping):
+        yield WorkbenchError(f"{place}: constants", f"{constants!r} is not a table", "write [constants]")
+        return
     known = {f.name: f for f in fields(KINDS[kind]) if f.name != "cold_start_s"}
-    yield from _unknown(constants, known, f"{place}: constants")
+    wrong = list(_unknown(constants, known, f"{place}: constants"))
     for name, field in known.items():
         given = constants.get(name, field.default)
         if given is MISSING:
-            yield WorkbenchError(f"{place}: constants", f"{kind} needs {name}", f"add {name} = ...")
-        elif name in constants and isinstance(given, bool | dict | list):
-            yield WorkbenchError(f"{place}: constants.{name}", f"{given!r} is not a number or a word", "give one")
-    yield from _served(table, place)
+            wrong.append(WorkbenchError(f"{place}: constants", f"{kind} needs {name}", f"add {name} = ..."))
+        elif name in constants and type(given) not in (int, float, str):
+            what = f"{given!r} is not a number or a word"
+            wrong.append(WorkbenchError(f"{place}: constants.{name}", what, "give one"))
+    yield from wrong
+    try:
+        if not wrong:
+            KINDS[kind](cold_start_s=0.0, **constants).vector()
+    except WorkbenchError as error:
+        yield WorkbenchError(f"{place}: constants", error.what, error.remedy)
 
 
 def _served(table: Mapping[str, Any], place: str) -> Iterator[WorkbenchError]:
@@ -95,23 +127,27 @@ def _served(table: Mapping[str, Any], place: str) -> Iterator[WorkbenchError]:
             yield WorkbenchError(place, "no cold start", "add cold_start_s, or [serving] with where the model wakes")
         return
     if not isinstance(served, Mapping):
-        yield WorkbenchError(f"{place}: serving", "not a table", "write [serving]")
+        yield WorkbenchError(f"{place}: serving", f"{served!r} is not a table", "write [serving]")
         return
     yield from _unknown(served, SERVED, f"{place}: serving")
     for key in SERVED[:4]:
         if key not in served:
             yield WorkbenchError(f"{place}: serving", f"{key} is missing", f"add {key} = ...")
     for key, value in served.items():
-        right = type(value) is int and value > 0 if key == "gpus" else type(value) is str
+        right = type(value) is int and 0 < value <= MOST if key == "gpus" else type(value) is str
         if key in SERVED and not right:
-            yield WorkbenchError(f"{place}: serving.{key}", f"{value!r} is not one", "give a name, or a whole number")
-    if not isinstance(table.get("as_of"), date):
+            way_out = "give a whole number above 0" if key == "gpus" else "give a name"
+            yield WorkbenchError(f"{place}: serving.{key}", f"{value!r} is not one", way_out)
+    if "as_of" not in table:
         yield WorkbenchError(place, "rows of [serving] need a day", "add as_of = 2026-11-24")
 
 
 def _unknown(table: Mapping[str, Any], known: Collection[str], place: str) -> Iterator[WorkbenchError]:
     for key in table:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            yield WorkbenchError(place, f"{key!r} is not known", f"{hint}use one of {', '.join(sorted(known))}")
+            yield WorkbenchError(place, f"{key!r} is not known", _nearest(key, known))
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return (f"did you mean {near[0]!r}? " if near else "") + f"use one of {', '.join(sorted(known))}"

@@ -82,7 +82,7 @@ def load(path: Path, known: Callable[[date], Names] | None = None) -> Scenario:
         table = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         raise WorkbenchError(str(path), f"cannot be read ({error})", "give a TOML file in UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # not TOML, a number of thousands of digits, or a thousand brackets
         place = re.search(r"at line (\d+)", str(error))
         where = f"{path}:{place.group(1)}" if place else str(path)
         raise WorkbenchError(

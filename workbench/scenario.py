@@ -380,7 +380,7 @@ def names(facts: Facts) -> dict[str, Collection[str]]:
         "currencies": {"USD", *facts.currencies},
         "models": {s.split("/")[1] for m, s, _ in facts.parameters if m == "serving" and "/" in s},
         "platforms": {s.partition("/")[0] for m, s, _ in facts.parameters if m == "coldstart" and "/" in s},
-        "traffic": {s for m, s, _ in facts.parameters if m == "traffic"},
+        "traffic": {s for m, s, name in facts.parameters if (m, name) == ("traffic", "rate_cv_60s")},
     }
 
 

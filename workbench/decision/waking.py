@@ -1,6 +1,6 @@
 """A replica of the scenario's model, how it wakes, and the traffic that comes to it: rows and models put together."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,12 +28,16 @@ RHYTHM = "servegen_m-small"
 LEVELS = {"min": 0.0, "p10": 0.1, "p25": 0.25, "median": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99,
           "max": 1.0}  # fmt: skip
 BISECTIONS = 60
-STEEPEST = 8.0
+ROUNDING = 1e-9
+STEEPEST = 20.0
+"""Power of the hours at which most of the day is silent: above it, what is simulated would be shorter than the day."""
 MOST_REQUESTS = 1_000_000
 """Requests that are simulated at most: with more the hours of the day are shortened."""
 FEW_REQUESTS = 20_000
 """Requests below which a quantile of 99% is a matter of luck: quieter traffic is simulated for more days."""
 MOST_DAYS = 28
+FEWEST_REQUESTS = 20
+"""With fewer there is no confidence in anything: a run is measured by twenty batches."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -151,10 +155,7 @@ def replica(facts: Facts, asked: Serving, traffic: Traffic) -> Replica:
 
     Raises WorkbenchError naming the replicas that are known where this one has no row.
     """
-    subject = f"{asked.gpu}/{asked.model}/{asked.gpus}"
-    known = sorted({s for m, s, _ in facts.parameters if m == "serving" and s.split("/")[1:2] == [asked.model]})
-    if subject not in known:
-        raise WorkbenchError("serving", f"no measured pace of {subject}", f"use one of {', '.join(known)}")
+    subject = _measured(facts, asked)
     names = ("t0", "t_b", "t_bk", "prefill_fixed", "prefill_per_token")
     inputs = {name: parameter(facts, "serving", subject, name) for name in names}
     inputs |= {name: parameter(facts, "serving", asked.model, name) for name in ("weights_gb", "kv_gb_per_token")}
@@ -175,11 +176,28 @@ def replica(facts: Facts, asked: Serving, traffic: Traffic) -> Replica:
     return Replica(gpus=asked.gpus, slots=slots, batching=batching, inputs={**inputs, "gpu_memory_gb": memory})
 
 
+def _measured(facts: Facts, asked: Serving) -> str:
+    """The subject whose rows say how fast the replica is."""
+    subject = f"{asked.gpu}/{asked.model}/{asked.gpus}"
+    known = {s for m, s, _ in facts.parameters if m == "serving" and "/" in s}
+    if subject not in known:
+        near = {s for s in known if s.split("/")[1] == asked.model} or {s.split("/")[1] for s in known}
+        raise WorkbenchError("serving", f"no measured pace of {subject}", _way_out(facts, near))
+    return subject
+
+
+def _way_out(facts: Facts, known: Collection[str]) -> str:
+    return f"use one of {', '.join(sorted(known))}" if known else f"ask on a day after {facts.as_of}: no row is older"
+
+
 # --- the cold start
 
 
 def waking(facts: Facts, asked: Serving, seed: int = 0) -> Waking:
     """The mixture of tiers that a start meets, each stage within its row's range; detection is the policy's own."""
+    models = sorted(s for m, s, name in facts.parameters if (m, name) == ("serving", "weights_gb"))
+    if asked.model not in models:
+        raise WorkbenchError("serving", f"no weights of {asked.model}", _way_out(facts, models))
     random = np.random.default_rng(seed)
     weights, draws, tiers, rows = parameter(facts, "serving", asked.model, "weights_gb"), [], [], []
     course: dict[str, float] = {}
@@ -231,19 +249,27 @@ def described(facts: Facts, demand: Demand, asked: Serving, hours: Quantity, see
         raise WorkbenchError("demand", "a described load needs requests and tokens a month",
                              "state requests_per_month, tokens_in_per_month and tokens_out_per_month")  # fmt: skip
     month, tokens_in, tokens_out = (middle(v) for v in stated)
+    if min(tokens_in, tokens_out) < month:
+        raise WorkbenchError("demand", f"fewer tokens than the {month:,.0f} requests", "give a request one at least")
     rate = month / (hours.value * HOUR_S)
     span = _span(rate)
-    names = ("gap_cv", "rate_cv_60s")
-    cv, minutes = (parameter(facts, "traffic", asked.traffic, name) for name in names)
+    known = {s for m, s, name in facts.parameters if (m, name) == ("traffic", "rate_cv_60s")}
+    if asked.traffic not in known:
+        raise WorkbenchError("serving", f"no minutes of {asked.traffic} were recorded", _way_out(facts, known))
+    cv, minutes = (parameter(facts, "traffic", asked.traffic, name) for name in ("gap_cv", "rate_cv_60s"))
     random = np.random.default_rng(seed)
-    levels, hourly = _levels(facts, middle(demand.peak_to_mean), span, minutes.value, random)
-    times = arrivals.with_rhythm(arrivals.gamma_renewal(rate, span, cv.value, random), span, levels, MINUTE_S)
+    levels, step_s, hourly = _levels(facts, middle(demand.peak_to_mean), span, minutes.value, random)
+    times = arrivals.gamma_renewal(rate, span, cv.value, random)
+    if times.size < FEWEST_REQUESTS:
+        what = f"{times.size} requests in {span / DAY_S:.0f} days show nothing"
+        raise WorkbenchError("demand.requests_per_month", what, f"state more than {FEWEST_REQUESTS} a month")
+    times = arrivals.with_rhythm(times, span, levels, step_s)
     sizes, used = {}, [hours, cv, minutes, *hourly]
     for side, mean in (("tokens_in", tokens_in / month), ("tokens_out", tokens_out / month)):
         levels_of = {level: parameter(facts, "traffic", asked.traffic, f"{side}_{level}") for level in LEVELS}
         values = [q.value for q in levels_of.values()]
         drawn = arrivals.from_quantiles(list(LEVELS.values()), values, times.size, random)
-        sizes[side] = np.maximum(drawn * (mean / drawn.mean()), 1.0)
+        sizes[side] = 1 + drawn * ((mean - 1) / drawn.mean())  # of mean tokens, and none without one
         used += levels_of.values()
     says = f"{rate:.3g} requests a second, bursty as {asked.traffic}, over {span / HOUR_S:.3g} hours"
     if span < DAY_S:
@@ -265,14 +291,21 @@ def _span(rate: float) -> float:
 
 def _levels(
     facts: Facts, peak: float, span: float, minute_cv: float, random: np.random.Generator
-) -> tuple[Array, list[Quantity]]:
-    """The rate by minute as a multiple of the mean, and the hours' rows."""
+) -> tuple[Array, float, list[Quantity]]:
+    """The rate as a multiple of the mean by minute, or as nearly as goes into an hour; the step in s; the hours' rows.
+
+    A step that went over the end of a shortened hour would leave peaks out, or double them.
+    """
     day, rows = hours_of_day(facts, peak)
-    count = int(np.ceil(span / MINUTE_S))
+    if peak > day.max() * (1 + ROUNDING):
+        what = f"a peak of {peak:g} times the mean: the highest hour of a described day has {day.max():.3g}"
+        raise WorkbenchError("demand.peak_to_mean", what, "replay a trace for a load with shorter peaks")
     hour_s = min(span, DAY_S) / DAY_HOURS
-    hours = (MINUTE_S * np.arange(count) / hour_s).astype(int) % DAY_HOURS
+    steps = max(round(hour_s / MINUTE_S), 1)
+    count = round(span / hour_s) * steps
     sd = np.sqrt(np.log1p(minute_cv**2))
-    return day[hours] * np.exp(sd * random.standard_normal(count) - sd**2 / 2), rows
+    levels = day[np.arange(count) // steps % DAY_HOURS] * np.exp(sd * random.standard_normal(count) - sd**2 / 2)
+    return levels, hour_s / steps, rows
 
 
 def hours_of_day(facts: Facts, peak: float) -> tuple[Array, list[Quantity]]:
@@ -282,7 +315,7 @@ def hours_of_day(facts: Facts, peak: float) -> tuple[Array, list[Quantity]]:
 
 
 def _stretched(day: Array, peak: float) -> Array:
-    """The hours raised to the power at which the highest is `peak` times the mean."""
+    """The hours raised to the power at which the highest is `peak` times the mean, or as high as it gets."""
     low, high = 0.0, STEEPEST
     for _ in range(BISECTIONS):
         power = (low + high) / 2

@@ -3,7 +3,9 @@
 import argparse
 import json
 import math
+import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -339,6 +341,323 @@ def test_the_stamp_of_a_file_names_the_file(run, scenario):
     path = scenario()
     command = run("decide", path, "--json", *FEW).json["stamp"]["command"]
     assert run(*command.split()[1:], "--json").status == 0
+
+
+# --- coldstart
+
+TRACE = "TIMESTAMP,ContextTokens,GeneratedTokens"
+POLICY = """
+policy = "keep_alive"
+p = 0.99
+limit_s = 60
+usd_per_replica_hour = 3.6
+cold_start_s = 30
+service_s = 2
+[constants]
+idle_s = 600
+"""
+AZURE = ROOT.parent / "shared" / "data" / "traffic" / "AzureLLMInferenceTrace_conv.csv"
+POLICIES = ROOT / "datasets" / "policies"
+WAKING = {"p50_s", "p95_s", "p99_s", "wait_p99_s", "cold_share", "mean_replicas", "replica_hours", "cost_usd",
+          "objective", "frontier", "stages"}  # fmt: skip
+SERVED = (ROOT / "datasets" / "scenarios" / "chat.toml").read_text(encoding="utf-8")
+
+
+def trace_of(*rows: str) -> str:
+    return "\n".join([TRACE, *rows]) + "\n"
+
+
+STEADY = trace_of(*(f"2024-01-01 00:{s // 60:02d}:{s % 60:02d},100,50" for s in range(0, 3600, 4)))
+
+
+@pytest.fixture
+def replayed(run: Callable[..., Said], tmp_path: Path) -> Callable[..., Said]:
+    """Replay a trace with a policy, given as text."""
+
+    def replayed(*options: str, trace: str | bytes = STEADY, policy: str = POLICY, name: str = "requests.csv") -> Said:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(trace.encode() if isinstance(trace, str) else trace)
+        (tmp_path / "policy.toml").write_text(policy, encoding="utf-8")
+        return run("coldstart", "--trace", str(tmp_path / name), "--policy", str(tmp_path / "policy.toml"), *options)
+
+    return replayed
+
+
+def finite(thing: Any) -> list[float]:
+    """Every number of a JSON object."""
+    if isinstance(thing, dict | list):
+        inner = thing.values() if isinstance(thing, dict) else thing
+        return [number for part in inner for number in finite(part)]
+    return [thing] if isinstance(thing, int | float) else []
+
+
+def assert_is_what_the_contract_names(said: Any) -> None:
+    assert set(said) >= WAKING
+    assert set(said["objective"]) >= {"p", "limit_s", "met", "attainment"}
+    assert said["frontier"]
+    assert all(set(point) >= {"policy", "p99_s", "cost_usd"} for point in said["frontier"])
+    assert said["stages"]
+    assert all(set(stage) >= {"stage", "seconds"} for stage in said["stages"])
+    assert all(map(math.isfinite, finite(said)))
+    assert said["p50_s"] <= said["p95_s"] <= said["p99_s"]
+    assert 0 <= said["cold_share"] <= 1
+    assert 0 <= said["objective"]["attainment"] <= 1
+    assert said["objective"]["met"] is (said["objective"]["attainment"] >= said["objective"]["p"])
+    cents = [point["cost_usd"] * 100 for point in said["frontier"]]
+    assert any(not math.isclose(c, round(c), abs_tol=1e-6) for c in cents)  # unrounded
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A quiet service on a small model, asked in a process of its own as a user would."""
+    path = tmp_path_factory.mktemp("small") / "it's [bold]small[red] :fire:.toml"
+    text = SERVED.replace("134e9", "346e6").replace("25e9", "65e6").replace("116e6", "3e5")  # a 390th of the traffic
+    path.write_text(text.replace('"A chat service in North America"', '"[red]:fire: \\u001b[31m"'), encoding="utf-8")
+    code = ("import sys; from workbench.decision import waking; waking.FEW_REQUESTS = waking.MOST_REQUESTS = 3000; "
+            "waking.MOST_DAYS = 1; from workbench.cli import main; sys.exit(main())")  # fmt: skip
+    return path, subprocess.run([sys.executable, "-c", code, "coldstart", str(path), "--json"], capture_output=True,
+                                text=True, check=False, cwd=ROOT)  # fmt: skip
+
+
+def test_coldstart_prints_what_the_contract_names_and_nothing_else_on_stdout(small):
+    done = small[1]
+    assert done.returncode == 0, done.stderr
+    said = Said(done.returncode, done.stdout, done.stderr).json
+    assert_is_what_the_contract_names(said)
+    assert said["objective"]["met"]
+    assert said["stamp"]["command"].startswith("workbench coldstart ")
+    address = re.compile(r"[\w./-]+\.csv:\d+")
+    assert said["rows"]
+    assert all(address.fullmatch(row) for row in said["rows"])
+
+
+def test_progress_is_told_on_stderr_alone(capsys, monkeypatch):
+    from workbench import terminal
+
+    monkeypatch.setattr(terminal, "BEAT", 0.0)
+    with terminal.progress("coldstart") as tell:
+        tell(0, 10)
+        tell(3, 10)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert re.fullmatch(r"coldstart: 3 of about 10 simulations, about \d+ s left\n", said.err)
+
+
+def test_a_replay_prints_what_the_contract_names(replayed):
+    said = replayed("--json").json
+    assert_is_what_the_contract_names(said)
+    assert said["cost_usd"] == pytest.approx(said["replica_hours"] * 3.6, rel=1e-12)
+    assert said["traffic"]["requests"] == 900
+    assert said["stages"] == [{"stage": "cold_start", "seconds": 30.0}]
+
+
+def test_a_replay_can_be_worked_by_hand(replayed):
+    """Four requests too far apart for the pool to keep a replica: each waits 30 s and takes 2 s; 600 s are idle."""
+    trace = trace_of(*(f"2024-01-01 {h:02d}:00:00,1,1" for h in range(4)))
+    said = replayed("--json", trace=trace).json
+    assert said["cold_share"] == 1
+    assert said["p50_s"] == pytest.approx(32, rel=0.004)
+    assert said["wait_p99_s"] == pytest.approx(30, rel=0.004)
+    assert said["replica_hours"] == pytest.approx(3 * 632 / 3600, rel=1e-12)
+    assert said["mean_replicas"] == pytest.approx(632 / 3600, rel=1e-12)
+    assert said["traffic"]["warm_up_s"] == 0
+
+
+def test_two_requests_are_a_trace(replayed):
+    said = replayed("--json", trace=trace_of("2024-01-01 00:00:00,1,1", "2024-01-01 00:01:00,1,1"))
+    assert said.status == 0
+    assert said.json["cold_share"] == 0.5
+
+
+def test_the_command_of_a_replay_makes_the_same_json_again(replayed, run):
+    said = replayed("--json", "--seed", "5", "--as-of", "2026-11-24", name="it's [bold] :fire: & more.csv").json
+    command = shlex.split(said["stamp"]["command"])
+    assert command[:2] == ["workbench", "coldstart"]
+    assert run(*command[1:], "--json").json == said
+
+
+def test_the_same_trace_and_seed_are_the_same_replay(replayed):
+    policy = (POLICIES / "keep_alive.toml").read_text(encoding="utf-8")
+    assert replayed("--json", policy=policy).json == replayed("--json", policy=policy).json
+
+
+def test_a_policy_of_rows_says_which(replayed):
+    said = replayed("--json", policy=(POLICIES / "knative.toml").read_text(encoding="utf-8")).json
+    assert_is_what_the_contract_names(said)
+    assert len(said["rows"]) == len(set(said["rows"])) > 20
+    low, high = said["objective"]["attainment_99_percent"]
+    assert 0 <= low <= said["objective"]["attainment"] <= high <= 1
+
+
+def test_a_saturated_policy_says_so_instead_of_giving_a_number(replayed):
+    busy = trace_of(*(f"2024-01-01 00:00:{k / 100:06.3f},1,1" for k in range(1500)))
+    said = replayed("--json", trace=busy, policy=POLICY + "max_replicas = 3")
+    assert said.status == 2
+    assert "saturated" in said.json["error"]["what"]
+
+
+BAD_TRACES = {
+    "empty": ("", ":?", "empty"),
+    "no rows": (trace_of(), ":1", "too few"),
+    "one row": (trace_of("2024-01-01 00:00:00,1,1"), ":2", "too few"),
+    "wrong columns": ("when,what\n1,2\n2,3\n", ":1", "of no known form"),
+    "no time": (trace_of("2024-01-01 00:00:00,1,1", "soon,1,1"), ":3", "is no time"),
+    "another zone": (trace_of("2024-01-01 00:00:00,1,1", "2024-01-01 00:00:01+02:00,1,1"), ":3", "not in UTC"),
+    "negative tokens": (trace_of("2024-01-01 00:00:00,1,1", "2024-01-01 00:00:01,-1,1"), ":3", "of at least 0"),
+    "tokens that are none": (trace_of("2024-01-01 00:00:00,1,nan", "2024-01-01 00:00:01,1,1"), ":2", "whole number"),
+    "missing tokens": (trace_of("2024-01-01 00:00:00,1,1", "2024-01-01 00:00:01,,1"), ":3", "missing"),
+    "all at one moment": (trace_of(*["2024-01-01 00:00:00,1,1"] * 9), ":3", "span 0 s"),
+    "a torn row": (trace_of("2024-01-01 00:00:00,1,1", '2024-01-01 00:00:01,"1,1'), ":3", "not read as csv"),
+    "no text": (TRACE.encode() + b"\n\xff\xfe,1,1\n", ":2", "not UTF-8"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TRACES)
+def test_a_bad_trace_is_exit_2_with_its_line(replayed, tmp_path, case):
+    trace, line, told = BAD_TRACES[case]
+    machine, people = replayed("--json", trace=trace), replayed(trace=trace)
+    assert machine.status == people.status == 2
+    error = machine.json["error"]
+    assert re.fullmatch(re.escape(str(tmp_path / "requests.csv")) + line, error["where"])
+    assert told in error["what"]
+    assert error["remedy"]
+    assert people.out == ""
+    assert people.err.startswith(error["where"])
+
+
+def test_every_mistake_of_a_policy_is_told_at_once(replayed, tmp_path):
+    wrong = POLICY.replace("idle_s = 600", "idel_s = 600").replace("0.99", "2").replace("service_s", "servise_s")
+    machine, people = replayed("--json", policy=wrong), replayed(policy=wrong)
+    assert machine.status == people.status == 2
+    problems = machine.json["error"]["problems"]
+    assert len(problems) == 4
+    assert all(p["where"].startswith(str(tmp_path / "policy.toml")) and p["remedy"] for p in problems)
+    assert people.err.count("->") == 4
+
+
+BAD_ASKING = {
+    "nothing": [], "a trace alone": ["--trace", "T"], "a policy alone": ["--policy", "P"],
+    "a scenario and a trace": ["chat", "--trace", "T", "--policy", "P"],
+    "a scenario and a policy": ["chat", "--policy", "P"],
+    "a trace that is not there": ["--trace", "gone.csv", "--policy", "P"],
+    "a policy that is not there": ["--trace", "T", "--policy", "gone.toml"],
+    "a folder for a trace": ["--trace", ".", "--policy", "P"],
+    "a folder for a policy": ["--trace", "T", "--policy", "."],
+    "a policy for a trace": ["--trace", "P", "--policy", "P"],
+    "a trace for a policy": ["--trace", "T", "--policy", "T"],
+    "a name longer than any file's": ["--trace", "a" * 5000 + ".csv", "--policy", "P"],
+    "a policy of such a name": ["--trace", "T", "--policy", "a" * 5000],
+    "a name with a zero byte": ["--trace", "a\0.csv", "--policy", "P"],
+    "a policy with a zero byte": ["--trace", "T", "--policy", "a\0"],
+    "a negative seed": ["--trace", "T", "--policy", "P", "--seed", "-1"],
+    "a negative seed for a scenario": ["chat", "--seed", "-1"],
+    "a day before all rows": ["--trace", "T", "--policy", "ROWS", "--as-of", "2019-01-01"],
+    "a scenario before all rows": ["chat", "--as-of", "2019-01-01"],
+    "a scenario that is none": ["caht"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD_ASKING)
+def test_a_bad_asking_is_exit_2_without_a_traceback(run, tmp_path, case):
+    (tmp_path / "t.csv").write_text(STEADY, encoding="utf-8")
+    (tmp_path / "p.toml").write_text(POLICY, encoding="utf-8")
+    named = {"T": str(tmp_path / "t.csv"), "P": str(tmp_path / "p.toml"), "ROWS": str(POLICIES / "knative.toml")}
+    said = run("coldstart", *(named.get(a, a) for a in BAD_ASKING[case]), "--json")
+    assert said.status == 2
+    assert set(said.json) == {"error"}
+    assert said.json["error"]["what"]
+    assert said.json["error"]["remedy"]
+
+
+def test_a_scenario_without_serving_is_exit_2_and_told_what_to_add(run, scenario):
+    said = run("coldstart", scenario(), "--json")
+    assert said.status == 2
+    assert "[serving]" in said.json["error"]["remedy"]
+
+
+def test_an_accelerator_that_nobody_sells_is_exit_1(run, scenario):
+    text = SERVED.replace("model_memory_gb = 160", 'model_memory_gb = 160\nproviders = ["Replicate"]')
+    said = run("coldstart", scenario(text=text), "--json")
+    assert said.status == 1
+    assert "nobody sells H100-SXM" in said.json["error"]["what"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("platform", "heroku"), ("model", "Llama-9"), ("gpu", "H999"), ("traffic", "servegen_m-small"),
+                       ("mitigation", "magic"), ("storage", "tape")],
+)  # fmt: skip
+def test_what_no_row_knows_is_exit_2_with_those_that_rows_know(run, scenario, key, value):
+    text = re.sub(rf'^{key} = ".*"$', "", SERVED, flags=re.MULTILINE)
+    said = run("coldstart", scenario(f'{key} = "{value}"', text=text), "--json")
+    assert said.status == 2
+    assert value in said.json["error"]["where"] + said.json["error"]["what"]
+    assert "use" in said.json["error"]["remedy"]
+
+
+HOSTILE = ["[bold]x[red].csv", "[/].csv", "$(id) `id`.csv", ":fire:.csv", "it's.csv", "\x1b[31mred.csv", "a\rb.csv",
+           "x\x9b31m.csv", "\u202ecba.csv", "%s{0}.csv", "-x.csv"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=ascii)
+def test_a_hostile_file_name_does_nothing_to_the_terminal(replayed, name):
+    people = replayed(name=name)
+    assert people.status == 0
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", people.out)
+    readable = re.sub(r"[\x00-\x1f\x7f-\x9f\u202e]", lambda c: f"\\u{ord(c[0]):04x}", name)
+    assert readable in people.out.replace("\n", " ")
+    again = next(line for line in people.out.splitlines() if line.startswith("again: "))
+    assert "--policy" in again  # on one line, to be copied
+    missing = replayed(name=name, trace="when\n1\n\x1b[2J2\n")
+    assert missing.status == 2
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", missing.err)
+
+
+def test_a_hostile_header_of_a_trace_does_nothing_to_the_terminal(replayed):
+    said = replayed(trace="\x1b]0;owned\x07,\x1b[2J\n1,2\n2,3\n")
+    assert said.status == 2
+    assert "\x1b" not in said.err
+
+
+def test_a_hostile_title_does_nothing_to_the_terminal(run, small):
+    """Mark-up, pictures and escape sequences are shown as they are written."""
+    text = SOUND.replace('"service"', '"service"\ntitle = "[red]:fire: \\u001b[31m"')
+    path = small[0].with_name("hostile.toml")
+    path.write_text(text, encoding="utf-8")
+    said = run("decide", str(path), *FEW)
+    assert said.status == 0
+    assert said.out.startswith("[red]:fire: \\u001b[31m, as of")
+
+
+def test_a_name_that_is_no_text_is_json_all_the_same(tmp_path):
+    """A file's name may hold any bytes; JSON is text, and a strict output would refuse them."""
+    code = "import sys; from workbench.cli import main; sys.exit(main())"
+    done = subprocess.run([sys.executable, "-c", code, "coldstart", b"\xff.toml", "--json"], capture_output=True,
+                          check=False, cwd=ROOT, env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"})  # fmt: skip
+    assert done.returncode == 2
+    assert json.loads(done.stdout.decode("utf-8"))["error"]["where"] == "\udcff.toml"
+
+
+@pytest.fixture(scope="module")
+def azure() -> str:
+    if not AZURE.is_file():
+        pytest.skip("NOT REPLAYED: Azure's trace is not there (../shared/data/traffic)")
+    return str(AZURE)
+
+
+@pytest.mark.parametrize("policy", ["keep_alive", "knative"])
+def test_azures_trace_replays_in_plausible_figures(run, azure, policy):
+    """An hour of 5.5 requests a second keeps a replica of four busy; nobody needs ten, and few meet a cold start."""
+    said = run("coldstart", "--trace", azure, "--policy", str(POLICIES / f"{policy}.toml"), "--json").json
+    assert_is_what_the_contract_names(said)
+    assert said["traffic"]["requests"] == 19_366
+    assert said["traffic"]["span_s"] == pytest.approx(3501.7, abs=0.1)
+    assert 1 <= said["mean_replicas"] < 10
+    assert said["cold_share"] < 0.05
+    hours = (said["traffic"]["span_s"] - said["traffic"]["warm_up_s"]) / 3600
+    assert said["replica_hours"] == pytest.approx(said["mean_replicas"] * hours, rel=0.001)
+    assert said["cost_usd"] == pytest.approx(said["replica_hours"] * 12.8, rel=1e-12)
+    assert 2 < said["p50_s"] < 10  # 211 tokens on average, at 13 to 50 milliseconds each
+    assert len(said["traffic"]["notes"]) == 1
 
 
 # --- the other commands

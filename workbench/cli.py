@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from workbench.records import InputProblems, WorkbenchError
+from workbench.records import SHOWN, InputProblems, WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.decision.answer import Decision
@@ -121,12 +121,12 @@ def _refuse(error: WorkbenchError, *, as_json: bool) -> int:
         _print_json({"error": error.as_dict()})
     problems = error.problems if isinstance(error, InputProblems) else (error,)
     for problem in problems if not as_json else ():
-        print(f"{problem.where}: {problem.what}\n  -> {problem.remedy}", file=sys.stderr)
+        print(f"{problem.where}: {problem.what}\n  -> {problem.remedy}".translate(SHOWN), file=sys.stderr)
     return error.status
 
 
 def _print_json(thing: Any) -> None:
-    print(json.dumps(thing, ensure_ascii=False, allow_nan=False, default=str))
+    print(json.dumps(thing, allow_nan=False, default=str))  # in ASCII: a file's name may be no Unicode
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -138,9 +138,9 @@ def _check(options: argparse.Namespace) -> int:
         _print_json({"ok": not found, **listed, **({"error": found[0].as_dict()} if found else {})})
     else:
         for problem in found:
-            print(f"{problem.where}: {problem.what}\n  -> {problem.remedy}")
+            print(f"{problem.where}: {problem.what}\n  -> {problem.remedy}".translate(SHOWN))
         for warning in warnings:
-            print(f"warning: {warning.where}: {warning.what}")
+            print(f"warning: {warning.where}: {warning.what}".translate(SHOWN))
         print("ok: datasets, scenarios and notebooks are sound" if not found else f"{len(found)} problems")
     return 0 if not found else 2
 
@@ -148,13 +148,17 @@ def _check(options: argparse.Namespace) -> int:
 def _scenario(options: argparse.Namespace) -> "Scenario":
     from workbench import face
 
-    if options.seed is not None and options.seed < 0:
-        raise WorkbenchError("--seed", f"{options.seed} is negative", "give 0 or more")
+    _sound_seed(options)
     if not hasattr(options, "draws"):
         return face.changed(face.load(options.scenario), as_of=options.as_of, seed=options.seed)
     if options.draws is not None and not 2 <= options.draws <= 1 << 17:
         raise WorkbenchError("--draws", f"{options.draws} is out of range", f"give 2 to {1 << 17}")
     return face.changed(face.load(options.scenario), as_of=options.as_of, seed=options.seed, draws=options.draws)
+
+
+def _sound_seed(options: argparse.Namespace) -> None:
+    if options.seed is not None and options.seed < 0:
+        raise WorkbenchError("--seed", f"{options.seed} is negative", "give 0 or more")
 
 
 def _decide(options: argparse.Namespace) -> int:
@@ -182,7 +186,8 @@ def _coldstart(options: argparse.Namespace) -> int:
                              "see workbench coldstart --help")  # fmt: skip
     with terminal.progress("coldstart") as tell:
         if options.trace:
-            found: Any = face.replay(options.trace, options.policy, seed=options.seed or 0)
+            _sound_seed(options)
+            found: Any = face.replay(options.trace, options.policy, seed=options.seed or 0, as_of=options.as_of)
         else:
             found = face.coldstart(_scenario(options), progress=tell)
     if options.json:

@@ -67,8 +67,8 @@ def coldstart(
     return frontier.frontier(known, waking.load(known, scenario), stamp=made, progress=progress, only=only)
 
 
-def replay(trace: str | Path, policy: str | Path, *, seed: int = 0) -> "Replay":
-    """What one policy, of a TOML file, would have done with a recorded trace.
+def replay(trace: str | Path, policy: str | Path, *, seed: int = 0, as_of: date | None = None) -> "Replay":
+    """What one policy, of a TOML file, would have done with a recorded trace; `as_of` goes before the file's own day.
 
     Raises WorkbenchError for a bad file, with its place, and where the policy's fleet is saturated.
     """
@@ -77,6 +77,7 @@ def replay(trace: str | Path, policy: str | Path, *, seed: int = 0) -> "Replay":
     from workbench.decision.waking import Traffic
 
     asked, read = policyfile.read(Path(policy)), traffic.read(trace)
+    asked = replace(asked, as_of=as_of or asked.as_of)
     sizes = read.tokens_in, read.tokens_out
     if asked.serving and asked.service_s is None and read.service_s is None and any(size is None for size in sizes):
         raise WorkbenchError(str(trace), "no tokens, so the model's pace says nothing", "add service_s to the policy")
@@ -87,6 +88,7 @@ def replay(trace: str | Path, policy: str | Path, *, seed: int = 0) -> "Replay":
                    notes=read.report.notes)  # fmt: skip
     made = replays.replay(asked, load, read.service_s, known, seed)
     command = f"workbench coldstart --trace {shlex.quote(str(trace))} --policy {shlex.quote(str(policy))} --seed {seed}"
+    command += f" --as-of {as_of}" if as_of else ""
     return replace(made, stamp={"version": workbench.__version__, "seed": seed, "command": command,
                                 "datasets": known.digest if known else ""})  # fmt: skip
 

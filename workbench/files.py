@@ -34,8 +34,12 @@ class File(NamedTuple):
 def opened(path: Path) -> File:
     """The file, of a kind in KINDS by its suffix; text is UTF-8, here without a byte-order mark or a blank end."""
     kind = KINDS.get("".join(path.suffixes[-2:]).lower()) or KINDS.get(path.suffix.lower())
-    if not path.is_file():
-        raise WorkbenchError(str(path), "a folder" if path.is_dir() else "no such file", "name a file that is there")
+    try:
+        what = "" if path.is_file() else "a folder" if path.is_dir() else "no such file"
+    except OSError as error:  # a name that is too long
+        what = f"no such file ({error.strerror})"
+    if what:
+        raise WorkbenchError(str(path), what, "name a file that is there")
     if kind is None:
         raise WorkbenchError(str(path), f"the suffix {path.suffix!r} is not known", f"use one of {', '.join(KINDS)}")
     try:

@@ -31,6 +31,12 @@ class WorkbenchError(Exception):
         return {"where": self.where, "what": self.what, "remedy": self.remedy}
 
 
+_ACTED_ON = (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xD800, 0xE000))
+SHOWN = {code: f"\\u{code:04x}" for code in _ACTED_ON if chr(code) != "\n"}
+"""For `str.translate`: what a terminal would act on (escape sequences, returns, turned text), and what
+it cannot write (bytes of a name that are no text), as characters to read."""
+
+
 class InputProblems(WorkbenchError):
     """Several mistakes of one file or folder, all reported at once."""
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,6 +11,7 @@ from rich.table import Table
 
 from workbench import prose
 from workbench.decision import contrast
+from workbench.records import SHOWN
 
 if TYPE_CHECKING:
     from workbench.decision.answer import Decision
@@ -20,14 +21,25 @@ if TYPE_CHECKING:
 MOST_OPTIONS = 10
 MOST_LINES = 5
 MOST_ROWS = 6
+CENTS_BELOW = 100.0
+
+
+def _console(**options: Any) -> Console:
+    """Prints names as they are: no colours for numbers, no pictures for words between colons."""
+    return Console(highlight=False, emoji=False, **options)
+
+
+def _shown(text: str) -> str:
+    """Text from files and users, with nothing in it that the terminal or the mark-up would act on."""
+    return escape(text.translate(SHOWN))
 
 
 def show(decision: "Decision", console: Console | None = None) -> None:
     """Print a decision for people."""
-    console = console or Console(highlight=False)
+    console = console or _console()
     scenario = decision.scenario
-    console.print(f"[bold]{escape(scenario.title or scenario.name)}[/bold], as of {scenario.as_of}")
-    console.print(escape(str(prose.verdict(decision))))
+    console.print(f"[bold]{_shown(scenario.title or scenario.name)}[/bold], as of {scenario.as_of}")
+    console.print(_shown(str(prose.verdict(decision))))
     console.print()
     console.print(_options(decision))
     study = decision.study
@@ -35,9 +47,9 @@ def show(decision: "Decision", console: Console | None = None) -> None:
     left = f"{more} more options are feasible, " if more > 0 else ""
     console.print(f"{left}{len(study.excluded)} are excluded; --json gives all, with the reasons.\n")
     for line in _lines(decision):
-        console.print(escape(line))
-    console.print(f"[dim]{escape(', '.join(f'{k} {v}' for k, v in decision.stamp.items() if k != 'command'))}[/dim]")
-    console.print(f"[dim]again: {escape(str(decision.stamp.get('command', '')))}[/dim]")
+        console.print(_shown(line))
+    console.print(f"[dim]{_shown(', '.join(f'{k} {v}' for k, v in decision.stamp.items() if k != 'command'))}[/dim]")
+    console.print(f"[dim]again: {_shown(str(decision.stamp.get('command', '')))}[/dim]", soft_wrap=True)
 
 
 def _options(decision: "Decision") -> Table:
@@ -51,7 +63,7 @@ def _options(decision: "Decision") -> Table:
         low, _, high = o.quantiles
         stale = " (stale price)" if any(leg.stale for leg in o.plan.legs) else ""
         money = [f"{value:,.0f}" for value in (o.mean, low, high)]
-        table.add_row(escape(name + stale), *money, f"{o.best_probability:.0%}", f"{o.expected_regret:,.0f}")
+        table.add_row(_shown(name + stale), *money, f"{o.best_probability:.0%}", f"{o.expected_regret:,.0f}")
     table.caption = (
         f"USD over {decision.scenario.months} months; regret: what the option costs more than the best, on average"
     )
@@ -82,7 +94,7 @@ BEAT = 0.5
 def progress(name: str) -> Iterator[Callable[[int, int], None]]:
     """Tell on stderr how far a long job is, with the time left, each half second at most."""
     start = told = time.monotonic()
-    err = Console(stderr=True, highlight=False)
+    err = _console(stderr=True)
 
     def tell(done: int, of: int) -> None:
         nonlocal told
@@ -97,31 +109,33 @@ def progress(name: str) -> Iterator[Callable[[int, int], None]]:
 
 def show_waking(found: "Frontier | Replay", console: Console | None = None) -> None:
     """Print how slow a model is when it wakes, and the policies that were tried."""
-    console, told = console or Console(highlight=False), found.as_dict()
+    console, told = console or _console(), found.as_dict()
     objective = told["objective"]
     met = "met" if objective["met"] else "NOT met"
     console.print(
-        f"[bold]{escape(told['policy'])}[/bold]" + (f" on {escape(told['offer'])}" if "offer" in told else "")
+        f"[bold]{_shown(told['policy'])}[/bold]" + (f" on {_shown(told['offer'])}" if "offer" in told else "")
     )
-    console.print(f"{told['cost_usd']:,.0f} USD a {told['cost_per']}, {told['mean_replicas']:.1f} replicas on average; "
+    cost = f"{told['cost_usd']:,.0f}" if told["cost_usd"] >= CENTS_BELOW else f"{told['cost_usd']:.2f}"
+    console.print(f"{cost} USD a {told['cost_per']}, {told['mean_replicas']:.1f} replicas on average; "
                   f"the objective ({objective['p']:.4g} of requests within {objective['limit_s']:g} s) is {met}: "
                   f"{objective['attainment']:.2%}")  # fmt: skip
     console.print(f"Latency: P50 {told['p50_s']:.3g} s, P95 {told['p95_s']:.3g} s, P99 {told['p99_s']:.3g} s; "
                   f"{told['cold_share']:.2%} of requests met a cold start")  # fmt: skip
     stages = ", ".join(f"{s['stage'].replace('_', ' ')} {s['seconds']:.3g} s" for s in told["stages"])
-    console.print(f"A cold start: {escape(stages)}")
+    console.print(f"A cold start: {_shown(stages)}")
     console.print(
-        f"Traffic: {escape(told['traffic']['says'])}; the first {told['traffic']['warm_up_s']:.0f} s left out"
+        f"Traffic: {_shown(told['traffic']['says'])}; the first {told['traffic']['warm_up_s']:.0f} s left out"
     )
     for note in told["traffic"]["notes"]:
-        console.print(f"[yellow]note: {escape(note)}[/yellow]")
+        console.print(f"[yellow]note: {_shown(note)}[/yellow]")
     if len(told["frontier"]) > 1:
         console.print(_frontier(told["frontier"]))
         console.print(f"{told['simulated']} policies were simulated; * is on the frontier of cost and P99\n")
     rows = told["rows"]
     more = f" and {len(rows) - MOST_ROWS} more" if len(rows) > MOST_ROWS else ""
-    console.print(f"Rows: {', '.join(rows[:MOST_ROWS])}{more}")
-    console.print(f"[dim]again: {escape(str(told['stamp'].get('command', '')))}[/dim]")
+    if rows:
+        console.print(f"Rows: {_shown(', '.join(rows[:MOST_ROWS]))}{more}")
+    console.print(f"[dim]again: {_shown(str(told['stamp'].get('command', '')))}[/dim]", soft_wrap=True)
 
 
 def _frontier(points: list[dict[str, object]]) -> Table:
@@ -132,6 +146,6 @@ def _frontier(points: list[dict[str, object]]) -> Table:
         table.add_column(title, justify="right", no_wrap=True)
     for p in points:
         mark = "* " if p["on_frontier"] else "  "
-        table.add_row(escape(f"{mark}{p['policy']}"), escape(str(p["offer"])), f"{p['cost_usd']:,.0f}",
+        table.add_row(_shown(f"{mark}{p['policy']}"), _shown(str(p["offer"])), f"{p['cost_usd']:,.0f}",
                       f"{p['p99_s']:.1f}", f"{p['attainment']:.2%}", f"{p['confidence']:.0%}")  # fmt: skip
     return table

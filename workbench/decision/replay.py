@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from workbench.decision.frontier import POINTS, WARM_UP_S, WARM_UP_SHARE, summary
-from workbench.decision.waking import HOUR_S, Traffic, replica, waking
+from workbench.decision.waking import FEWEST_REQUESTS, HOUR_S, Traffic, replica, waking
 from workbench.models.policies import Policy
 from workbench.models.simulation import Simulation, simulate
 from workbench.records import Facts, WorkbenchError
@@ -33,7 +33,8 @@ class Replay:
         run, asked = self.run, {"p": self.p, "limit_s": self.limit_s}
         told = summary(run)
         low, high = run.interval("attainment")
-        attained = {"met": run.attainment >= self.p, "attainment": run.attainment, "attainment_99_percent": [low, high]}
+        span = [max(low, 0.0), min(high, 1.0)]
+        attained = {"met": run.attainment >= self.p, "attainment": run.attainment, "attainment_99_percent": span}
         return {
             **told, "replica_hours": run.replica_seconds / HOUR_S, "cost_usd": self.cost_usd, "cost_per": "trace",
             "policy": self.name, "objective": {**asked, **attained},
@@ -47,7 +48,8 @@ class Replay:
 
 def replay(asked: Any, traffic: Traffic, service_s: Any, facts: Facts | None, seed: int) -> Replay:
     """Run the policy that a file asks for; `service_s` where the trace has service times, `facts` for [serving]."""
-    warm_up = min(WARM_UP_SHARE * traffic.span_s, WARM_UP_S)
+    few = traffic.arrivals_s.size < FEWEST_REQUESTS  # a handful is told whole
+    warm_up = 0.0 if few else min(WARM_UP_SHARE * traffic.span_s, WARM_UP_S)
     common = {"limit_s": asked.limit_s, "warm_up_s": warm_up, "seed": seed,
               "sampled_s": np.linspace(0, traffic.span_s, POINTS)}  # fmt: skip
     stages: tuple[tuple[str, float], ...] = ()
@@ -70,4 +72,4 @@ def replay(asked: Any, traffic: Traffic, service_s: Any, facts: Facts | None, se
     cost = run.replica_seconds / HOUR_S * asked.usd_per_replica_hour
     stages = stages or (("cold_start", float(np.mean(cold))),)
     return Replay(name=asked.kind, policy=policy, traffic=traffic, run=run, p=asked.p, limit_s=asked.limit_s,
-                  cost_usd=cost, stages=stages, rows=rows)  # fmt: skip
+                  cost_usd=cost, stages=stages, rows=tuple(dict.fromkeys(rows)))  # fmt: skip

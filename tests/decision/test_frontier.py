@@ -9,7 +9,7 @@ import workbench as wb
 from workbench.decision import frontier as frontiers
 from workbench.decision import waking
 from workbench.models import policies
-from workbench.records import Infeasible, WorkbenchError
+from workbench.records import Infeasible, Quote, WorkbenchError
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,41 @@ def test_a_cost_is_replica_hours_times_accelerators_times_their_price(found):
     for p in found.points:
         by_hand = p.run.mean_replicas * 730 * 4 * p.capacity.price.usd_per_gpu_hour.value
         assert p.cost_usd == pytest.approx(by_hand)
+
+
+def hour_of(facts, scenario, kind):
+    """What an hour of one accelerator costs where capacity is had in that way, and where."""
+    load = waking.load(facts, scenario)
+    return next(c.price for c in frontiers.capacities(facts, load) if c.kind == kind)
+
+
+def test_a_serverless_hour_has_its_cpu_memory_and_region_in_it(facts, quiet):
+    """Modal by hand: the accelerator with 8 vCPU and 64 GB, times what a pinned region costs."""
+    price = hour_of(facts, quiet, "serverless")
+    assert price.provider == "Modal"
+    rate = {(s.category, s.plan): s.rates[0] for s in facts.services if s.provider == "Modal"}
+    need = {a.quantity.name: a.quantity.value for a in facts.assumptions}
+    listed = next(p.usd_per_gpu_hour for p in facts.prices if p.key == price.key).value
+    extras = need["vcpus_per_gpu"] * rate["cpu", "standard"] + need["memory_per_gpu"] * rate["memory", "standard"]
+    by_hand = (listed + extras) * rate["region_multiplier", "broad"]
+    assert price.usd_per_gpu_hour.value == pytest.approx(by_hand)
+    assert len(price.usd_per_gpu_hour.rows) > 3
+
+
+@pytest.mark.parametrize("kind", ["reserved", "autoscaled", "serverless"])
+def test_a_negotiated_discount_is_taken_off(facts, quiet, kind):
+    plain = hour_of(facts, quiet, kind)
+    terms = replace(quiet.terms, negotiated_discount={plain.provider: 0.5})
+    assert hour_of(facts, replace(quiet, terms=terms), kind).usd_per_gpu_hour.value == pytest.approx(
+        plain.usd_per_gpu_hour.value / 2
+    )
+
+
+@pytest.mark.parametrize("kind", ["reserved", "autoscaled"])
+def test_a_quote_of_the_users_own_counts(facts, quiet, kind):
+    quote = Quote(provider="AWS", gpu="H100-SXM", usd_per_gpu_hour=1.25)
+    price = hour_of(facts, replace(quiet, quotes=(quote,)), kind)
+    assert (price.product, price.usd_per_gpu_hour.value) == ("quote", 1.25)
 
 
 def test_the_same_question_has_the_same_answer(quiet, found):

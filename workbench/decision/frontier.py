@@ -11,8 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from workbench import formula
 from workbench.decision import offers
+from workbench.decision.offers import Option
 from workbench.decision.waking import HOUR_S, Load, Waking, middle, on_platform, waking
+from workbench.models import cost
 from workbench.models.policies import Fixed, Keda, Knative, Modal, Policy, RayServe
 from workbench.models.simulation import Simulation, simulate
 from workbench.records import Basis, Facts, Infeasible, Price, WorkbenchError
@@ -35,7 +38,7 @@ LEVEL = 0.99
 MEDIAN, P95, TAIL = 0.5, 0.95, 0.99
 Progress = Callable[[int, int], None]
 KINDS = {
-    "reserved": (Basis.COMMITTED, Basis.ON_DEMAND), "autoscaled": (Basis.ON_DEMAND,),
+    "reserved": (Basis.COMMITTED, Basis.ON_DEMAND, Basis.CONTRACT), "autoscaled": (Basis.ON_DEMAND, Basis.CONTRACT),
     "serverless": (Basis.SERVERLESS,),
 }  # fmt: skip
 """Ways to have capacity, and how each may be bought."""
@@ -204,13 +207,13 @@ def point(load: Load, policy: Policy, capacity: Capacity, done: Simulation) -> P
     replica_hours = done.mean_replicas * hours
     lost = done.wait_share_above(asked.patience_s) if asked.patience_s else 0.0
     requests = done.requests / done.span_s * HOUR_S * hours
-    cost = replica_hours * load.replica.gpus * capacity.price.usd_per_gpu_hour.value
+    usd = replica_hours * load.replica.gpus * capacity.price.usd_per_gpu_hour.value
     low, high = done.interval("attainment", LEVEL)
     error = (high - low) / 2 / NormalDist().inv_cdf((1 + LEVEL) / 2)
     gap = done.attainment - asked.p
     return Point(
         label=label(policy), policy=policy, capacity=capacity, run=done, replica_hours=replica_hours, lost_share=lost,
-        cost_usd=cost + lost * requests * (asked.usd_per_lost_request or 0.0), met=gap >= 0,
+        cost_usd=usd + lost * requests * (asked.usd_per_lost_request or 0.0), met=gap >= 0,
         confidence=NormalDist().cdf(gap / error) if error > 0 else float(gap >= 0),
     )  # fmt: skip
 
@@ -262,10 +265,22 @@ def capacities(facts: Facts, load: Load) -> Iterator[Capacity]:
     """The cheapest seller of the accelerator in each way: reserved, on demand, serverless, within the constraints."""
     found = [o for o in offers.options(facts, load.scenario) if o.feasible and o.price.gpu == load.asked.gpu]
     for kind, bases in KINDS.items():
-        prices = sorted((o.price for o in found if o.basis in bases), key=_usd)
+        prices = sorted((paid(o) for o in found if o.basis in bases), key=_usd)
         if prices:
             woken = waking(facts, on_platform(facts, load.asked, prices[0]), load.scenario.seed)
             yield Capacity(kind=kind, price=prices[0], waking=woken)
+
+
+def paid(option: Option) -> Price:
+    """The offer at what an hour costs today: with CPU and memory, a region's and a platform's premium, a discount."""
+    values = {name: q.value for name, q in option.inputs.items()} | {"price_factor": 1.0, "committed_price_factor": 1.0}
+    name = "committed_price" if option.basis is Basis.COMMITTED else "offer_price"
+    usd = float(formula.evaluate(cost, values, (name,))[name])
+    rests_on = formula.leaves(cost, (name,), frozenset(values))
+    rows = (r for n in rests_on if n in option.inputs for r in option.inputs[n].rows)
+    listed = option.price.usd_per_gpu_hour
+    hour = replace(listed, value=usd, low=None, high=None, rows=tuple(dict.fromkeys((*listed.rows, *rows))))
+    return replace(option.price, usd_per_gpu_hour=hour)
 
 
 def _usd(price: Price) -> tuple[Any, ...]:

@@ -1,5 +1,8 @@
 """The load, the cold start and the frontier: what is described is what is simulated, and the choice is the cheapest."""
 
+import json
+import re
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -161,3 +164,135 @@ def test_what_nobody_sells_is_infeasible_and_what_is_not_said_is_refused(quiet):
         wb.coldstart(replace(quiet, serving=replace(quiet.serving, gpus=3)))
     with pytest.raises(WorkbenchError, match="mitigation 'prayer'"):
         wb.coldstart(replace(quiet, serving=replace(quiet.serving, mitigation="prayer")))
+
+
+# --- the search
+
+
+def in_a_row(chat, rate, answer, **demand):
+    """Long answers at some requests a second: several replicas are busy, and few requests show it."""
+    n = rate * 730 * 3600
+    sizes = {"requests_per_month": n, "tokens_in_per_month": n * 3000, "tokens_out_per_month": n * answer}
+    return replace(chat, demand=replace(chat.demand, **sizes, **demand))
+
+
+def test_the_cheapest_is_found_whatever_it_pays_for(chat, facts, monkeypatch):
+    """Every candidate is tried on the whole day: some policies pay for its peak, others for its start."""
+    monkeypatch.setattr(waking, "MOST_REQUESTS", 60_000)
+    asked = in_a_row(chat, 3.0, 1500, peak_to_mean=2.0)
+    serving, constraints = replace(chat.serving, limit_s=120.0), replace(chat.constraints, max_commitment_months=0)
+    load = waking.load(facts, replace(asked, serving=serving, constraints=constraints))
+    told = []
+    found = frontiers.frontier(facts, load, progress=lambda done, of: told.append((done, of)))
+    tried = [c for c in frontiers.candidates(facts, load) if big_enough(load, c[0])]
+    alone = [frontiers.point(load, *c, frontiers.run(load, c[0])) for c in tried]
+    sure = [p for p in alone if p.met and p.confidence >= frontiers.CONFIDENT]
+    assert found.chosen.cost_usd == min(p.cost_usd for p in sure)
+    assert told == [(n, found.tried) for n in range(1, found.tried + 1)]
+    assert len(alone) == len(found.points) <= found.tried
+
+
+def big_enough(load, policy):
+    return not isinstance(policy, policies.Fixed) or policy.replicas > load.busy
+
+
+def test_a_fleet_below_the_peak_is_tried_where_the_objective_allows_it(chat, facts, monkeypatch):
+    monkeypatch.setattr(waking, "MOST_REQUESTS", 60_000)
+    asked = in_a_row(chat, 6.0, 1500, peak_to_mean=2.0)
+    load = waking.load(facts, replace(asked, serving=replace(chat.serving, p=0.5, limit_s=2000.0)))
+    chosen = frontiers.frontier(facts, load, only=policies.Fixed).chosen
+    assert chosen.met
+    assert chosen.policy.replicas < load.busy * 2
+
+
+def test_candidates_come_in_the_same_order_however_the_threads_end(chat, facts, monkeypatch):
+    """The choice among equals may not hang on which simulation was done first."""
+    monkeypatch.setattr(waking, "MOST_REQUESTS", 20_000)
+    load = waking.load(facts, in_a_row(chat, 2.0, 500))
+    tried = [c for c in frontiers.candidates(facts, load) if isinstance(c[0], policies.Knative)][:6]
+    slow = frontiers.run
+
+    def run(load, policy, **more):
+        time.sleep(0.02 if policy == tried[0][0] else 0)
+        return slow(load, policy, **more)
+
+    monkeypatch.setattr(frontiers, "run", run)
+    points = frontiers._runs(load, tried, lambda done, of: None)
+    assert [p.policy for p in points] == [policy for policy, _ in tried]
+
+
+def test_no_policy_is_held_at_a_hundred_replicas_by_a_default(chat, facts, monkeypatch):
+    monkeypatch.setattr(waking, "MOST_REQUESTS", 20_000)
+    load = waking.load(facts, in_a_row(chat, 600.0, 1000))
+    assert load.busy > 100
+    for policy, _ in frontiers.candidates(facts, load):
+        assert policy.max_replicas is None or isinstance(policy, policies.Fixed) or policy.max_replicas > 2 * load.busy
+
+
+def test_a_fleet_that_is_too_small_is_left_out_and_is_no_error(chat, facts, monkeypatch):
+    monkeypatch.setattr(waking, "MOST_REQUESTS", 20_000)
+    load = waking.load(facts, in_a_row(chat, 3.0, 1500))
+    capacity = next(frontiers.capacities(facts, load))
+    fleets = [(policies.Fixed(n, concurrency=load.replica.slots), capacity) for n in (1, 9)]
+    told = []
+    points = frontiers._runs(load, fleets, lambda done, of: told.append(done))
+    assert [p.policy.replicas for p in points] == [9]
+    assert told == [1, 2]
+
+
+def test_a_load_that_saturates_every_fleet_is_infeasible(chat, facts, monkeypatch):
+    monkeypatch.setattr(waking, "MOST_REQUESTS", 20_000)
+    load = waking.load(facts, in_a_row(chat, 3.0, 1500))
+    monkeypatch.setattr(frontiers, "candidates", lambda facts, load: iter([(policies.Fixed(1), capacity)]))
+    capacity = next(frontiers.capacities(facts, load))
+    with pytest.raises(Infeasible, match="every fleet that was tried is saturated"):
+        frontiers.frontier(facts, load)
+
+
+def test_few_requests_that_all_are_quick_are_no_certainty(chat, facts):
+    """Thirty of thirty within the limit are no proof that 99 of 100 will be."""
+    n = 30.0
+    sizes = {"requests_per_month": n, "tokens_in_per_month": n * 1000, "tokens_out_per_month": n * 200}
+    load = waking.load(facts, replace(chat, demand=replace(chat.demand, **sizes)))
+    capacity = next(frontiers.capacities(facts, load))
+    policy = policies.Fixed(1, concurrency=8)
+    point = frontiers.point(load, policy, capacity, frontiers.run(load, policy))
+    assert point.met
+    assert point.confidence < 0.8
+
+
+def test_where_nothing_meets_the_objective_the_most_reliable_is_shown_as_such(facts, quiet, monkeypatch):
+    monkeypatch.setattr(waking, "FEW_REQUESTS", 3_000)
+    load = waking.load(facts, replace(quiet, serving=replace(quiet.serving, limit_s=0.5)))
+    found = frontiers.frontier(facts, load)
+    assert not found.chosen.met
+    assert found.chosen.run.attainment == max(p.run.attainment for p in found.points)
+    assert not found.as_dict()["objective"]["met"]
+
+
+def test_the_price_of_lost_requests_can_change_the_choice(chat, facts, monkeypatch):
+    """Cheap and slow to wake, until each request that does not wait costs something."""
+    monkeypatch.setattr(waking, "FEW_REQUESTS", 3_000)
+    asked = in_a_row(chat, 0.02, 200, peak_to_mean=4.0)
+    chosen = []
+    for usd in (0.0, 50.0):
+        serving = replace(chat.serving, p=0.3, limit_s=40.0, patience_s=20.0, usd_per_lost_request=usd)
+        found = frontiers.frontier(facts, waking.load(facts, replace(asked, serving=serving)))
+        chosen.append(found.chosen)
+    assert chosen[0].lost_share > chosen[1].lost_share
+    assert type(chosen[0].policy) is not type(chosen[1].policy)
+
+
+def test_a_lost_request_is_paid_by_hand(facts, quiet, found):
+    asked = replace(quiet.serving, patience_s=1.0, usd_per_lost_request=5.0)
+    load = waking.load(facts, replace(quiet, serving=asked))
+    for p in found.points[:10]:
+        lossy = frontiers.point(load, p.policy, p.capacity, p.run)
+        a_month = p.run.requests / p.run.span_s * 730 * 3600
+        assert lossy.cost_usd == pytest.approx(p.cost_usd + 5.0 * lossy.lost_share * a_month)
+
+
+def test_nothing_in_the_answer_but_the_stamp_knows_the_time(found):
+    """No clock and no duration: numbers are finite, and their names are those of the model."""
+    told = json.dumps(found.as_dict(), allow_nan=False)
+    assert not re.search(r"elapsed|duration|took|started_at", told)

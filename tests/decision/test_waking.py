@@ -321,12 +321,3 @@ def test_traffic_names_its_rows(facts, chat):
     rows = described(facts, at(chat, 0.5)).rows
     assert len(rows) > 24 + 2 * len(waking.LEVELS)
     assert all(row.startswith(("parameters.csv:", "assumptions.csv:")) for row in rows)
-
-
-def test_a_part_of_the_traffic_keeps_its_requests_together(facts, chat):
-    traffic = described(facts, at(chat, 1.0))
-    part = traffic.middle(1000)
-    assert (part.arrivals_s.size, part.arrivals_s[0]) == (1000, 0)
-    np.testing.assert_array_equal(part.tokens_in, traffic.tokens_in[part.part])
-    np.testing.assert_allclose(np.diff(part.arrivals_s), np.diff(traffic.arrivals_s[part.part]), atol=1e-9)
-    assert traffic.middle(traffic.arrivals_s.size // 2 + 1) is traffic

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from itertools import product
-from math import ceil
+from math import ceil, sqrt
 from os import cpu_count
 from statistics import NormalDist
 from typing import Any
@@ -23,15 +23,14 @@ from workbench.records import Basis, Facts, Infeasible, Price, WorkbenchError
 WARM_UP_SHARE = 0.05
 WARM_UP_S = 3600.0
 """A run's beginning is not measured: so much of it, but no more than an hour."""
-RESERVES = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.75, 2.0, 3.0)
+RESERVES = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.75, 2.0, 3.0)
 """Reserved fleets to try, as multiples of what the peak keeps busy."""
 TARGETS = (0.03, 0.06, 0.12, 0.25, 0.5)
 """Requests aimed at for each replica, as a share of what it holds."""
+USUAL_MOST = 100
+"""Replicas that KEDA and Ray Serve allow where nobody says more; a larger peak is given room."""
 WINDOWS_S = (60.0, 300.0, 900.0)
 POINTS = 400
-FIRST_REQUESTS = 100_000
-KEPT = 16
-"""Requests of the first round, and candidates of the second."""
 CONFIDENT = 0.95
 """A policy is chosen where it meets the objective with this confidence, if there is one."""
 LEVEL = 0.99
@@ -55,6 +54,9 @@ class Capacity:
     @property
     def name(self) -> str:
         return f"{self.price.provider} {self.price.offer}, {self.price.basis.replace('_', ' ')}"
+
+
+Candidate = tuple[Policy, Capacity]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,7 +84,7 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Frontier:
-    """What was simulated to the end, cheapest first; what was chosen; and how many candidates there were."""
+    """What was simulated, cheapest first; what was chosen; and how many candidates there were."""
 
     load: Load
     points: tuple[Point, ...]
@@ -143,58 +145,43 @@ def frontier(
 ) -> Frontier:  # fmt: skip
     """Simulate every candidate and choose the cheapest that meets the objective; the fastest where none does.
 
-    All run on a part of the traffic first; those that are near the frontier there run on the whole of it. `only` leaves
-    all but one kind of policy out. Raises Infeasible where nobody sells the accelerator within the constraints, or
-    every fleet is saturated.
+    All run on the whole of the traffic: no part of it tells which is the cheapest, as some policies pay for the peak
+    and others for the start. `only` leaves all but one kind of policy out. Raises Infeasible where nobody sells the
+    accelerator within the constraints, or every fleet is saturated.
     """
     tried = [c for c in candidates(facts, load) if only is None or isinstance(c[0], only)]
     if not tried:
         raise Infeasible(f"scenario {load.scenario.name}", f"nobody sells {load.asked.gpu} within the constraints",
                          "name another gpu in [serving], or relax a constraint")  # fmt: skip
-    short, count = load.traffic.middle(FIRST_REQUESTS), len(tried)
-    points = _runs(replace(load, traffic=short), tried, lambda done: progress(done, count + KEPT))
-    if short is not load.traffic:
-        near = [(p.policy, p.capacity) for p in _near(points)]
-        points = _runs(load, near, lambda done: progress(count + done, count + len(near)))
+    points = _runs(load, tried, progress)
     if not points:
         raise Infeasible(f"scenario {load.scenario.name}", "every fleet that was tried is saturated",
                          "give the replica more gpus, or the load less work")  # fmt: skip
-    points.sort(key=lambda p: (p.cost_usd, p.label, p.capacity.name))
+    points.sort(key=lambda p: (p.cost_usd, p.tail_s, p.label, p.capacity.name))
     sure = [p for p in points if p.met and p.confidence >= CONFIDENT]
     fast = sorted(points, key=lambda p: -p.run.attainment)
     chosen = [*sure, *(p for p in points if p.met), *fast][0]
-    return Frontier(load=load, points=tuple(points), chosen=chosen, tried=count, stamp=stamp or {})
+    return Frontier(load=load, points=tuple(points), chosen=chosen, tried=len(tried), stamp=stamp or {})
 
 
-def _runs(
-    load: Load, tried: Sequence[tuple[Policy, Capacity]], progress: Callable[[int], None]
-) -> list[Point]:  # fmt: skip
+def _runs(load: Load, tried: Sequence[Candidate], progress: Progress) -> list[Point]:
     """The candidates, on as many threads as there are processors; a fleet that is too small is none."""
-    points: list[Point] = []
+    found: dict[int, Point] = {}
     with ThreadPoolExecutor(cpu_count()) as pool:
-        runs = {pool.submit(run, load, policy): (policy, capacity) for policy, capacity in tried}
+        runs = {pool.submit(run, load, policy): place for place, (policy, _) in enumerate(tried)}
         for done, future in enumerate(as_completed(runs), start=1):
             try:
-                points.append(point(load, *runs[future], future.result()))
+                found[runs[future]] = point(load, *tried[runs[future]], future.result())
             except WorkbenchError as error:
                 if not error.what.startswith("saturated"):
                     raise
-            progress(done)
-    return points
-
-
-def _near(points: Sequence[Point]) -> list[Point]:
-    """The cheapest that meet the objective, and those that the fewest others beat in cost and P99."""
-    met = sorted((p for p in points if p.met), key=lambda p: p.cost_usd)[: KEPT // 2]
-    beaten = {id(p): sum(q.cost_usd < p.cost_usd and q.tail_s <= p.tail_s for q in points) for p in points}
-    others = sorted((p for p in points if p not in met), key=lambda p: (beaten[id(p)], p.cost_usd))
-    return [*met, *others[: KEPT - len(met)]]
+            progress(done, len(tried))
+    return [found[place] for place in sorted(found)]  # in the order of the candidates, not in that of the threads
 
 
 def run(load: Load, policy: Policy, *, points: int = 0) -> Simulation:
     """One policy on the load; the fleet is noted at so many `points` of time."""
-    span = load.traffic.span_s
-    batching = replace(load.replica.batching, prompt_s=load.replica.batching.prompt_s[load.traffic.part])
+    span, batching = load.traffic.span_s, load.replica.batching
     return simulate(
         load.traffic.arrivals_s, load.traffic.tokens_out, policy, batching=batching, limit_s=load.asked.limit_s,
         warm_up_s=min(WARM_UP_SHARE * span, WARM_UP_S), sampled_s=np.linspace(0, span, points),
@@ -210,11 +197,12 @@ def point(load: Load, policy: Policy, capacity: Capacity, done: Simulation) -> P
     usd = replica_hours * load.replica.gpus * capacity.price.usd_per_gpu_hour.value
     low, high = done.interval("attainment", LEVEL)
     error = (high - low) / 2 / NormalDist().inv_cdf((1 + LEVEL) / 2)
+    error = max(error, sqrt(asked.p * (1 - asked.p) / done.requests))  # few requests that all are quick prove little
     gap = done.attainment - asked.p
     return Point(
         label=label(policy), policy=policy, capacity=capacity, run=done, replica_hours=replica_hours, lost_share=lost,
         cost_usd=usd + lost * requests * (asked.usd_per_lost_request or 0.0), met=gap >= 0,
-        confidence=NormalDist().cdf(gap / error) if error > 0 else float(gap >= 0),
+        confidence=NormalDist().cdf(gap / error),
     )  # fmt: skip
 
 
@@ -240,14 +228,15 @@ def label(policy: Policy) -> str:
 # --- what is tried
 
 
-def candidates(facts: Facts, load: Load) -> Iterator[tuple[Policy, Capacity]]:
+def candidates(facts: Facts, load: Load) -> Iterator[Candidate]:
     """Policies, each with the capacity that it would run on."""
     slots, busy = load.replica.slots, load.busy
+    peak = busy * middle(load.scenario.demand.peak_to_mean)
+    most = max(USUAL_MOST, ceil(peak * RESERVES[-1]))
     aims = sorted({max(round(slots * t), 1) for t in TARGETS})
     for capacity in capacities(facts, load):
         cold = capacity.waking.seconds
         if capacity.kind == "reserved":
-            peak = busy * middle(load.scenario.demand.peak_to_mean)
             for count in sorted({ceil(peak * r) for r in RESERVES}):
                 yield Fixed(count, cold_start_s=cold, concurrency=slots), capacity
         elif capacity.kind == "serverless":
@@ -256,9 +245,10 @@ def candidates(facts: Facts, load: Load) -> Iterator[tuple[Policy, Capacity]]:
         else:
             for aim, least in product(aims, sorted({0, 1, int(busy)})):
                 yield Knative(cold, concurrency=slots, target_utilization=aim / slots, min_replicas=least), capacity
-                yield Keda(cold, target=aim, concurrency=slots, min_replicas=least), capacity
+                sizes: Any = {"concurrency": slots, "min_replicas": least, "max_replicas": most}
+                yield Keda(cold, target=aim, **sizes), capacity
                 if least:
-                    yield RayServe(cold, target_ongoing=aim, concurrency=slots, min_replicas=least), capacity
+                    yield RayServe(cold, target_ongoing=aim, **sizes), capacity
 
 
 def capacities(facts: Facts, load: Load) -> Iterator[Capacity]:

@@ -1,7 +1,7 @@
 """A replica of the scenario's model, how it wakes, and the traffic that comes to it: rows and models put together."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -85,8 +85,6 @@ class Traffic:
     rows: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """What is odd about a recorded trace."""
-    part: slice = field(default_factory=lambda: slice(None))
-    """The part of the whole traffic that this is."""
 
     @property
     def span_s(self) -> float:
@@ -95,15 +93,6 @@ class Traffic:
     @property
     def rate_per_s(self) -> float:
         return self.arrivals_s.size / self.span_s
-
-    def middle(self, requests: int) -> "Traffic":
-        """As many requests from the middle; all of them where there are no more than twice as many."""
-        if self.arrivals_s.size <= 2 * requests:
-            return self
-        start = (self.arrivals_s.size - requests) // 2
-        part = slice(start, start + requests)
-        return replace(self, arrivals_s=self.arrivals_s[part] - self.arrivals_s[start], tokens_in=self.tokens_in[part],
-                       tokens_out=self.tokens_out[part], part=part)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -431,6 +431,19 @@ def test_coldstart_prints_what_the_contract_names_and_nothing_else_on_stdout(sma
     assert all(address.fullmatch(row) for row in said["rows"])
 
 
+def test_people_see_the_frontier_and_the_cheapest_of_each_kind_of_capacity(run, small, monkeypatch):
+    from workbench.decision import waking
+
+    monkeypatch.setattr(waking, "MOST_REQUESTS", 3000)
+    monkeypatch.setattr(waking, "MOST_DAYS", 1)
+    points = Said(0, small[1].stdout, "").json["frontier"]
+    said = run("coldstart", str(small[0]))
+    assert said.status == 0
+    assert said.out.count("\n* ") == sum(p["on_frontier"] for p in points) < len(points) / 2
+    assert all(kind in said.out for kind in ("committed", "on demand", "serverless"))
+    assert "is met" in said.out
+
+
 def test_progress_is_told_on_stderr_alone(capsys, monkeypatch):
     from workbench import terminal
 

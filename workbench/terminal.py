@@ -129,13 +129,19 @@ def show_waking(found: "Frontier | Replay", console: Console | None = None) -> N
     for note in told["traffic"]["notes"]:
         console.print(f"[yellow]note: {_shown(note)}[/yellow]")
     if len(told["frontier"]) > 1:
-        console.print(_frontier(told["frontier"]))
+        console.print(_frontier(_worth_a_look(told["frontier"])))
         console.print(f"{told['simulated']} policies were simulated; * is on the frontier of cost and P99\n")
     rows = told["rows"]
     more = f" and {len(rows) - MOST_ROWS} more" if len(rows) > MOST_ROWS else ""
     if rows:
         console.print(f"Rows: {_shown(', '.join(rows[:MOST_ROWS]))}{more}")
     console.print(f"[dim]again: {_shown(str(told['stamp'].get('command', '')))}[/dim]", soft_wrap=True)
+
+
+def _worth_a_look(points: list[dict[str, object]]) -> list[dict[str, object]]:
+    """The frontier, and the cheapest of each kind of capacity that meets the objective, by rising cost."""
+    cheapest = {p["kind"]: id(p) for p in reversed(points) if p["met"]}
+    return [p for p in points if p["on_frontier"] or id(p) in cheapest.values()]
 
 
 def _frontier(points: list[dict[str, object]]) -> Table:

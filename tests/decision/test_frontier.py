@@ -229,6 +229,16 @@ def test_no_policy_is_held_at_a_hundred_replicas_by_a_default(chat, facts, monke
         assert policy.max_replicas is None or isinstance(policy, policies.Fixed) or policy.max_replicas > 2 * load.busy
 
 
+def test_a_load_of_a_thousand_replicas_is_refused_with_what_to_state(chat, facts):
+    with pytest.raises(WorkbenchError, match=r"replicas busy are not simulated; state a part of the load"):
+        frontiers.frontier(facts, waking.load(facts, in_a_row(chat, 100_000.0, 1000)))
+
+
+def test_a_policy_that_is_no_candidate_is_refused_with_those_that_are(quiet):
+    with pytest.raises(WorkbenchError, match="no candidate is a KeepAlive; use one of Fixed, Knative, Keda"):
+        wb.coldstart(quiet, only=policies.KeepAlive)
+
+
 def test_a_fleet_that_is_too_small_is_left_out_and_is_no_error(chat, facts, monkeypatch):
     monkeypatch.setattr(waking, "MOST_REQUESTS", 20_000)
     load = waking.load(facts, in_a_row(chat, 3.0, 1500))

@@ -286,6 +286,12 @@ def test_quiet_traffic_is_described_for_more_days_and_busy_traffic_for_shorter_h
     assert "each hour of a day for" in described(facts, at(chat, 100.0)).says
 
 
+def test_hours_that_are_over_before_a_peak_is_felt_are_told(facts, chat):
+    assert described(facts, at(chat, 44.0)).notes == ()
+    (note,) = described(facts, at(chat, 1000.0)).notes
+    assert note.startswith("hours of 41.7 s are over before a peak is felt")
+
+
 def test_short_answers_keep_their_mean(facts, chat):
     """A request has a token at least, and the mean is still the scenario's."""
     traffic = described(facts, at(chat, 0.5, prompt=1.5, answer=1.0))

@@ -27,6 +27,8 @@ RESERVES = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.75, 2.0, 3.0)
 """Reserved fleets to try, as multiples of what the peak keeps busy."""
 TARGETS = (0.03, 0.06, 0.12, 0.25, 0.5)
 """Requests aimed at for each replica, as a share of what it holds."""
+MOST_BUSY = 1000
+"""Busy replicas beyond which fleets do not fit the memory, and a million requests are over in a moment."""
 USUAL_MOST = 100
 """Replicas that KEDA and Ray Serve allow where nobody says more; a larger peak is given room."""
 WINDOWS_S = (60.0, 300.0, 900.0)
@@ -149,7 +151,14 @@ def frontier(
     and others for the start. `only` leaves all but one kind of policy out. Raises Infeasible where nobody sells the
     accelerator within the constraints, or every fleet is saturated.
     """
-    tried = [c for c in candidates(facts, load) if only is None or isinstance(c[0], only)]
+    if load.busy > MOST_BUSY:
+        raise WorkbenchError(f"scenario {load.scenario.name}", f"{load.busy:,.0f} replicas busy are not simulated",
+                             "state a part of the load: it scales")  # fmt: skip
+    everything = list(candidates(facts, load))
+    tried = [c for c in everything if only is None or isinstance(c[0], only)]
+    if everything and not tried:
+        kinds = ", ".join(dict.fromkeys(type(policy).__name__ for policy, _ in everything))
+        raise WorkbenchError("coldstart", f"no candidate is a {getattr(only, '__name__', only)}", f"use one of {kinds}")
     if not tried:
         raise Infeasible(f"scenario {load.scenario.name}", f"nobody sells {load.asked.gpu} within the constraints",
                          "name another gpu in [serving], or relax a constraint")  # fmt: skip

@@ -36,6 +36,8 @@ MOST_REQUESTS = 1_000_000
 FEW_REQUESTS = 20_000
 """Requests below which a quantile of 99% is a matter of luck: quieter traffic is simulated for more days."""
 MOST_DAYS = 28
+LONG_ENOUGH = 10
+"""Times the objective's limit that a shortened hour has to last: in less, a fleet that is too small still is quick."""
 FEWEST_REQUESTS = 20
 """With fewer there is no confidence in anything: a run is measured by twenty batches."""
 
@@ -233,13 +235,7 @@ def described(facts: Facts, demand: Demand, asked: Serving, hours: Quantity, see
     Gaps are gamma, minutes and hours swing as they were recorded, the day's peak is stretched to the scenario's. Where
     a day has more requests than are simulated, its hours are shortened: mean, peak and jumps are the day's.
     """
-    stated = [demand.requests_per_month, demand.tokens_in_per_month, demand.tokens_out_per_month]
-    if any(not v for v in stated):
-        raise WorkbenchError("demand", "a described load needs requests and tokens a month",
-                             "state requests_per_month, tokens_in_per_month and tokens_out_per_month")  # fmt: skip
-    month, tokens_in, tokens_out = (middle(v) for v in stated)
-    if min(tokens_in, tokens_out) < month:
-        raise WorkbenchError("demand", f"fewer tokens than the {month:,.0f} requests", "give a request one at least")
+    month, tokens_in, tokens_out = _monthly(demand)
     rate = month / (hours.value * HOUR_S)
     span = _span(rate)
     known = {s for m, s, name in facts.parameters if (m, name) == ("traffic", "rate_cv_60s")}
@@ -261,9 +257,26 @@ def described(facts: Facts, demand: Demand, asked: Serving, hours: Quantity, see
         sizes[side] = 1 + drawn * ((mean - 1) / drawn.mean())  # of mean tokens, and none without one
         used += levels_of.values()
     says = f"{rate:.3g} requests a second, bursty as {asked.traffic}, over {span / HOUR_S:.3g} hours"
+    notes: tuple[str, ...] = ()
+    hour_s = min(span, DAY_S) / DAY_HOURS
     if span < DAY_S:
-        says += f" (each hour of a day for {span / DAY_HOURS / MINUTE_S:.3g} minutes)"
-    return Traffic(arrivals_s=times - times[0], **sizes, says=says, rows=tuple(r for q in used for r in q.rows))
+        says += f" (each hour of a day for {hour_s / MINUTE_S:.3g} minutes)"
+    if hour_s < LONG_ENOUGH * asked.limit_s:
+        notes = (f"hours of {hour_s:.3g} s are over before a peak is felt: state a part of the load, it scales",)
+    return Traffic(arrivals_s=times - times[0], **sizes, says=says, notes=notes,
+                   rows=tuple(r for q in used for r in q.rows))  # fmt: skip
+
+
+def _monthly(demand: Demand) -> tuple[float, float, float]:
+    """Requests and their tokens, in and out, a month."""
+    stated = [demand.requests_per_month, demand.tokens_in_per_month, demand.tokens_out_per_month]
+    if any(not v for v in stated):
+        raise WorkbenchError("demand", "a described load needs requests and tokens a month",
+                             "state requests_per_month, tokens_in_per_month and tokens_out_per_month")  # fmt: skip
+    month, tokens_in, tokens_out = (middle(v) for v in stated)
+    if min(tokens_in, tokens_out) < month:
+        raise WorkbenchError("demand", f"fewer tokens than the {month:,.0f} requests", "give a request one at least")
+    return month, tokens_in, tokens_out
 
 
 def middle(value: Any) -> float:

@@ -122,7 +122,9 @@ def show_waking(found: "Frontier | Replay", console: Console | None = None) -> N
     console.print(f"Latency: P50 {told['p50_s']:.3g} s, P95 {told['p95_s']:.3g} s, P99 {told['p99_s']:.3g} s; "
                   f"{told['cold_share']:.2%} of requests met a cold start")  # fmt: skip
     stages = ", ".join(f"{s['stage'].replace('_', ' ')} {s['seconds']:.3g} s" for s in told["stages"])
-    console.print(f"A cold start: {_shown(stages)}")
+    console.print(
+        f"A cold start takes {told['cold_start_mean_s']:.3g} s on average; at the middle values {_shown(stages)}"
+    )
     console.print(
         f"Traffic: {_shown(told['traffic']['says'])}; the first {told['traffic']['warm_up_s']:.0f} s left out"
     )

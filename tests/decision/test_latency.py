@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import workbench as wb
@@ -63,3 +64,16 @@ def test_a_serverless_offer_pays_an_idle_timeout_for_each_wake_up_and_is_out_whe
     assert all(90 < o.inputs["wakeups_per_month"].value <= 100 for o in here)
     strict = judge(quiet, found, limit_s=60.0)
     assert any("meet a cold start" in why for o in here for why, _ in strict[o.id].reasons)
+
+
+def test_the_wait_that_is_judged_is_that_of_the_draws_which_are_simulated(chat, found):
+    """Between the limit at the middle values and that of the draws an offer is out, as a simulation would find."""
+    few = {"requests_per_month": 100.0, "tokens_in_per_month": 1e5, "tokens_out_per_month": 2e4}
+    quiet = replace(chat, demand=replace(chat.demand, **few))
+    floor = Floor(Desk(wb.facts(chat.as_of), quiet), quiet.serving)
+    option = next(o for o in found if o.feasible and o.provider == "Modal" and o.price.gpu == "H100-SXM")
+    cold = floor.cold_share(option.inputs["idle_timeout_hours"].value)
+    wait = np.quantile(floor.waking(option).seconds, 1 - (1 - chat.serving.p) / cold)
+    whole = float(wait + floor.alone_s("H100-SXM"))
+    assert not judge(quiet, found, limit_s=0.99 * whole)[option.id].feasible
+    assert judge(quiet, found, limit_s=1.01 * whole)[option.id].feasible

@@ -327,3 +327,8 @@ def test_traffic_names_its_rows(facts, chat):
     rows = described(facts, at(chat, 0.5)).rows
     assert len(rows) > 24 + 2 * len(waking.LEVELS)
     assert all(row.startswith(("parameters.csv:", "assumptions.csv:")) for row in rows)
+
+
+def test_a_start_is_told_by_the_mean_of_what_is_simulated(facts, chat):
+    found = waking.waking(facts, chat.serving)
+    assert found.mean_s == found.seconds.mean() != found.middle_s

@@ -108,6 +108,7 @@ class Frontier:
                           "attainment": chosen.run.attainment},
             "frontier": [_listed(p, p in self.best) for p in self.points],
             "stages": [{"stage": n, "seconds": s} for n, s in chosen.capacity.waking.stages],
+            "cold_start_mean_s": chosen.capacity.waking.mean_s,
             "tiers": [{"tier": n, "share": share, "seconds": s} for n, share, s in chosen.capacity.waking.tiers],
             "traffic": {"says": traffic.says, "requests": int(traffic.arrivals_s.size), "span_s": traffic.span_s,
                         "warm_up_s": chosen.run.warm_up_s, "notes": list(traffic.notes)},

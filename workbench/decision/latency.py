@@ -24,7 +24,7 @@ from workbench.decision.waking import (
     replica,
     waking,
 )  # fmt: skip
-from workbench.models import coldstart, queueing
+from workbench.models import queueing
 from workbench.records import Basis, Evidence, Quantity, Serving
 
 POINTS = 1 << 10
@@ -53,8 +53,8 @@ def _judged(floor: "Floor", option: Option) -> Option:
         woken = floor.waking(option)
         missing = 1 - asked.p
         if cold > missing:
-            latency += float(coldstart.mixture_quantile(1 - missing / cold, *woken.mixture))
-            why, row = f": {cold:.1%} of requests meet a cold start of {woken.middle_s:.0f} s", woken.rows[0]
+            latency += float(np.quantile(woken.seconds, 1 - missing / cold))
+            why, row = f": {cold:.1%} of requests meet a cold start, of {woken.mean_s:.0f} s on average", woken.rows[0]
         option = replace(option, inputs={**option.inputs, "wakeups_per_month": floor.wakeups(cold, idle)})
     if latency <= asked.limit_s:
         return option

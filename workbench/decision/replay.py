@@ -25,6 +25,7 @@ class Replay:
     limit_s: float
     cost_usd: float
     stages: tuple[tuple[str, float], ...]
+    cold_start_mean_s: float
     rows: tuple[str, ...]
     stamp: Mapping[str, Any] = field(default_factory=dict)
 
@@ -40,6 +41,7 @@ class Replay:
             "policy": self.name, "objective": {**asked, **attained},
             "frontier": [{"policy": self.name, "p99_s": told["p99_s"], "cost_usd": self.cost_usd}],
             "stages": [{"stage": n, "seconds": s} for n, s in self.stages],
+            "cold_start_mean_s": self.cold_start_mean_s,
             "traffic": {"says": self.traffic.says, "requests": int(self.traffic.arrivals_s.size),
                         "span_s": self.traffic.span_s, "warm_up_s": run.warm_up_s, "notes": list(self.traffic.notes)},
             "rows": list(self.rows), "stamp": dict(self.stamp),
@@ -70,6 +72,7 @@ def replay(asked: Any, traffic: Traffic, service_s: Any, facts: Facts | None, se
     policy = asked.policy(cold, slots)
     run = simulate(traffic.arrivals_s, work, policy, batching=batching, **common)
     cost = run.replica_seconds / HOUR_S * asked.usd_per_replica_hour
-    stages = stages or (("cold_start", float(np.mean(cold))),)
+    mean = float(np.mean(cold))
+    stages = stages or (("cold_start", mean),)
     return Replay(name=asked.kind, policy=policy, traffic=traffic, run=run, p=asked.p, limit_s=asked.limit_s,
-                  cost_usd=cost, stages=stages, rows=tuple(dict.fromkeys(rows)))  # fmt: skip
+                  cost_usd=cost, stages=stages, cold_start_mean_s=mean, rows=tuple(dict.fromkeys(rows)))  # fmt: skip

@@ -67,12 +67,13 @@ class Waking:
     rows: tuple[str, ...]
 
     @property
-    def mixture(self) -> tuple[list[float], list[float]]:
-        """Shares and seconds of the tiers, at the middle values."""
-        return [share for _, share, _ in self.tiers], [s for *_, s in self.tiers]
+    def mean_s(self) -> float:
+        """Mean of the draws, which are simulated: above the middle values, as ranges reach further up than down."""
+        return float(self.seconds.mean())
 
     @property
     def middle_s(self) -> float:
+        """Mean of the tiers at the middle values, to which the stages add up."""
         return sum(share * s for _, share, s in self.tiers)
 
 

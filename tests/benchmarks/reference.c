@@ -100,9 +100,9 @@ double pool(const double *arrivals, const double *service, uint64_t n, const dou
                 if (oldest) low++;
                 else high--;
             } else if (alive < most) {
-                wait = setups[started++ & mask];
+                start = arrival + setups[started++ & mask];
+                wait = start - arrival;
                 was_cold = 1;
-                start = arrival + wait;
                 billed += end - fmax(arrival, begin);
                 alive++;
             } else {

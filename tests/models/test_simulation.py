@@ -29,7 +29,7 @@ GRID = st.integers(0, 40).map(lambda k: k / 4)
 @st.composite
 def traces(draw):
     gaps = draw(st.lists(GRID, min_size=2, max_size=40))
-    spread = draw(st.sampled_from([0.25, 1.0, 20.0]))
+    spread = draw(st.sampled_from([0.25, 1.0, 20.0, 0.1, 1 / 3]))  # the last two as no float holds them
     work = draw(st.lists(GRID, min_size=len(gaps), max_size=len(gaps)))
     return np.cumsum(np.array(gaps) * spread), np.array(work)
 

@@ -107,7 +107,7 @@ def slot(seconds: Any) -> Any:
 @compiled
 def pool(arrivals: Any, service: Any, setups: Any, idle_s: Any, most: Any, oldest: Any, measured: Any, edges: Any,
          limit_s: Any, busy: Any, after: Any, wheel: Any, idle: Any, tally: Any, bins: Any, waits: Any,
-         cold: Any) -> Any:  # fmt: skip
+         cold: Any, latencies: Any) -> Any:  # fmt: skip
     """Replica-seconds of a keep-alive pool, from the first measured arrival to the last arrival.
 
     `most` replicas at most (FIFO beyond); `oldest` 1 takes the replica that has been idle longest; set-up times are
@@ -115,7 +115,8 @@ def pool(arrivals: Any, service: Any, setups: Any, idle_s: Any, most: Any, oldes
     first requests of each batch after the first. `busy` (when busy replicas become free), `after` (the node after each
     in its list) and `idle` (a ring: since when replicas are idle) are room for as many, a power of two. Replicas become
     free by a binary heap, or where `wheel` has slots (a power of two, all NIL) by a timing wheel of sorted lists, each
-    as long as the mean gap between arrivals. `waits` and `cold` are filled where they are as long as the arrivals.
+    as long as the mean gap between arrivals. `waits`, `cold` and `latencies` are filled where they are as long as the
+    arrivals.
     """
     n = np.uintp(arrivals.size)
     keep = waits.size == arrivals.size
@@ -174,8 +175,8 @@ def pool(arrivals: Any, service: Any, setups: Any, idle_s: Any, most: Any, oldes
                 else:
                     high -= ONE
             elif alive < most:
-                wait, was_cold = setups[started & mask], True
-                start = arrival + wait
+                start, was_cold = arrival + setups[started & mask], True
+                wait = start - arrival
                 billed += end - max(arrival, begin)
                 alive += ONE
                 started += ONE
@@ -220,7 +221,6 @@ def pool(arrivals: Any, service: Any, setups: Any, idle_s: Any, most: Any, oldes
             bins[WAIT, slot(wait)] += 1
             bins[LATENCY, slot(latency)] += 1
         if keep:
-            waits[head] = wait
-            cold[head] = was_cold
+            waits[head], cold[head], latencies[head] = wait, was_cold, finish - arrivals[head]
         head += ONE
     return billed

@@ -213,7 +213,6 @@ def _measured(run: _Run, kernel_of: Callable[[_Run, int, Array, Array, Kept], fl
 
 
 def _pool(run: _Run, room: int, tally: Array, bins: Array, kept: Kept) -> float:
-    waits, cold, latencies = kept
     n = run.arrivals.size
     span = run.arrivals[-1] - run.arrivals[0]
     busy = run.work.sum() / span if span > 0 else 0.0
@@ -223,11 +222,9 @@ def _pool(run: _Run, room: int, tally: Array, bins: Array, kept: Kept) -> float:
     most = np.uintp(min(run.rule[MOST], float(MOST_ROOM)))
     billed = kernel.pool(
         run.arrivals, run.work, run.setups, run.rule[IDLE], most, oldest, np.uintp(run.measured), edges, run.limit_s,
-        np.empty(room), np.empty(room, np.uintp), np.full(slots, kernel.NIL), np.empty(room), tally, bins, waits, cold,
+        np.empty(room), np.empty(room, np.uintp), np.full(slots, kernel.NIL), np.empty(room), tally, bins, *kept,
     )  # fmt: skip
     bins[kernel.FIRST] = bins[kernel.WAIT]
-    if run.keep:
-        latencies[:] = waits + run.work
     return float(billed)
 
 

@@ -146,7 +146,7 @@ def test_the_command_line_is_thin():
 
 DOORS = {
     "duckdb": {"store", "bills"},
-    "altair": {"charts"},
+    "altair": {"charts.canvas"},
     "great_tables": {"tables"},
     "ipywidgets": {"explorer"},
     "anywidget": {"explorer"},

@@ -1,17 +1,24 @@
-"""One Altair theme, and four charts: a decision or its frame goes in, a chart with the finding as its title comes out.
+"""Four charts of a decision: it or its frame goes in, a chart with the finding as its title comes out."""
 
-Each chart has a `..._frame` that builds its rows and a function that builds the chart from a decision or from such a
-frame, so that a slider builds the chart once and then swaps the rows: `view.spec = swapped(view.spec, frame)`.
-A frame carries its chart's title in the column `finding`.
-"""
-
-import sys
-import textwrap
 from typing import TYPE_CHECKING, Any
 
+from workbench.charts.canvas import (
+    COLOURS,
+    LINES,
+    NARROW,
+    ROW,
+    TALL,
+    TEXT,
+    WIDE,
+    chart,
+    framed,
+    layered,
+    library,
+    marks,
+)
 from workbench.cite import plain
 from workbench.decision import contrast as kinds
-from workbench.decision.contrast import HYPERSCALER, MIX, NEOCLOUD, Contrast
+from workbench.decision.contrast import Contrast
 from workbench.prose import of_hundred, usd, words
 
 if TYPE_CHECKING:
@@ -20,144 +27,17 @@ if TYPE_CHECKING:
 
     from workbench.decision.answer import Decision
 
-# One colour has one meaning in the whole product. They are those of Okabe and Ito, told apart by the colour-blind and
-# visible on white and on near-black alike (tests/test_charts.py holds both).
-COLOURS = {
-    HYPERSCALER: "#0072B2",
-    NEOCLOUD: "#D55E00",
-    MIX: "#56B4E9",
-    "answer": "#009E73",
-    "range": "#CC79A7",
-    "excluded": "#ADADAD",
-}
-TEXT = "#777777"
-"""Of all text in charts: a grey that is legible on white and on near-black, since a picture cannot know the page's."""
-FONT = "Inter, 'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif"
 MOST, SOME = 8, 6
 """Options and inputs that a chart shows."""
 BINS = 48
 THOUSAND = 1000.0
 TAIL = 0.005
 """Share of the draws at each end that a histogram leaves out, so that a few far draws do not flatten it."""
-DIGITS = 7
-"""Significant digits of a number in a chart."""
-NAME = "rows"
-"""Of the data within a chart's specification."""
-WIDE, NARROW, TALL, ROW, LINES = 600, 350, 180, 25, 34
-"""Pixels: widths of a chart across the page and of one beside another, a height, a row of bars, a bar with its name."""
-CHARACTERS = {WIDE: 112, NARROW: 54}
-"""Characters that a line of the title holds, by the chart's width."""
 NUMBERS = ("no", "one", "two", "three", "four", "five")
 
 
-def _altair() -> Any:
-    # jsonschema's optional URI checker takes a second to import and checks nothing that a chart needs: where it is
-    # installed, None in its place makes its import fail, and jsonschema then goes on without it.
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-    import altair
-
-    return altair
-
-
-def theme() -> dict[str, Any]:
-    """The Vega-Lite configuration of every chart: no background, grey text, light grid, no frame."""
-    text = {"labelColor": TEXT, "titleColor": TEXT, "labelFont": FONT, "titleFont": FONT, "labelFontSize": 11,
-            "titleFontSize": 11, "titleFontWeight": "normal"}  # fmt: skip
-    return {
-        "background": "transparent", "font": FONT, "view": {"stroke": None},
-        "padding": {"left": 0, "top": 4, "right": 4, "bottom": 4},
-        "axis": {**text, "gridColor": TEXT, "gridOpacity": 0.22, "domain": False, "ticks": False, "labelPadding": 6,
-                 "titlePadding": 8, "labelLimit": 340},
-        "legend": {**text, "orient": "bottom", "title": None, "symbolType": "square", "symbolOpacity": 1,
-                   "padding": 0, "offset": 8},
-        "title": {"color": TEXT, "font": FONT, "fontSize": 13, "fontWeight": 600, "anchor": "start", "frame": "bounds",
-                  "offset": 12, "lineHeight": 17},
-        "text": {"color": TEXT, "font": FONT, "fontSize": 11},
-        "range": {"category": [COLOURS[k] for k in (HYPERSCALER, NEOCLOUD, MIX, "answer", "range", "excluded")]},
-    }  # fmt: skip
-
-
-def enable() -> None:
-    """Charts of this notebook show themselves as SVG, in this theme: in JupyterLab, on GitHub, in a report, on paper.
-
-    Altair's own renderers ask the network for their scripts, or draw nothing where no JavaScript runs.
-    """
-    alt = _altair()
-    alt.theme.register("workbench", enable=True)(lambda: alt.theme.ThemeConfig(config=theme()))
-    alt.renderers.register("workbench", bundle)
-    _ = alt.renderers.enable("workbench")
-
-
-def bundle(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """A chart for Jupyter: the picture, its specification, and its finding as a line of text."""
-    return {"image/svg+xml": svg(spec), "application/vnd.vegalite.v6+json": spec, "text/plain": finding(spec)}
-
-
-def svg(chart: Any) -> str:
-    """A chart, or its specification, as SVG text: no script, no request."""
-    import vl_convert
-
-    spec = chart if isinstance(chart, dict) else chart.to_dict()
-    return str(vl_convert.vegalite_to_svg(spec))
-
-
-def finding(chart: Any) -> str:
-    """The title of a chart or of its specification, in one line."""
-    spec = chart if isinstance(chart, dict) else chart.to_dict()
-    title = spec.get("title", "")
-    text = title.get("text", "") if isinstance(title, dict) else title
-    return " ".join(text) if isinstance(text, list) else str(text)
-
-
-def swapped(spec: dict[str, Any], frame: "pl.DataFrame") -> dict[str, Any]:
-    """The specification of a chart with the rows and finding of another frame of its kind: what a slider sets."""
-    width = spec.get("width", WIDE)
-    return {
-        **spec,
-        "data": {"name": NAME, "values": _rows(frame)},
-        "title": {**spec["title"], "text": _lines(frame["finding"][0], width)},
-    }
-
-
-def _rows(frame: "pl.DataFrame") -> list[dict[str, Any]]:
-    # Rounded, so that a stored chart is the same on every processor.
-    rows = frame.drop("finding").to_dicts()
-    return [{k: float(f"{v:.{DIGITS}g}") if isinstance(v, float) else v for k, v in row.items()} for row in rows]
-
-
-def _lines(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, CHARACTERS.get(width, CHARACTERS[WIDE]))
-
-
-def _frame(rows: list[dict[str, Any]], title: str) -> "pl.DataFrame":
-    import polars as pl
-
-    return pl.DataFrame([{**row, "finding": title} for row in rows], infer_schema_length=None)
-
-
-def _chart(frame: "pl.DataFrame", width: int, **size: Any) -> "alt.Chart":
-    alt = _altair()
-    return alt.Chart(
-        alt.InlineData(values=_rows(frame), name=NAME),
-        title=alt.Title(_lines(frame["finding"][0], width)),
-        width=width,
-        config=theme(),
-        **size,
-    )
-
-
-def _layered(chart: "alt.Chart", *layers: "alt.Chart") -> "alt.LayerChart":
-    """Layers over the chart's own data, title and theme, which stand once at the top."""
-    return _altair().layer(
-        *layers, data=chart.data, title=chart.title, width=chart.width, height=chart.height, config=chart.config
-    )
-
-
-def _marks() -> "alt.Chart":
-    return _altair().Chart()
-
-
-def _is_frame(source: Any) -> bool:
+def is_frame(source: Any) -> bool:
+    """Whether a chart was given its rows already, and no decision."""
     return not hasattr(source, "study")
 
 
@@ -173,7 +53,7 @@ def ranges_frame(decision: "Decision") -> "pl.DataFrame":
          "best_probability": o.best_probability, "answer": o is decision.answer, "months": decision.scenario.months}
         for o, name in zip(found, kinds.labels(found), strict=True)
     ]  # fmt: skip
-    return _frame(rows, _verdict(decision))
+    return framed(rows, _verdict(decision))
 
 
 def _verdict(decision: "Decision") -> str:
@@ -186,24 +66,24 @@ def _verdict(decision: "Decision") -> str:
 
 def ranges(source: Any) -> "alt.LayerChart":
     """The best options as bars from P10 to P90 with their median; the answer is marked."""
-    alt, frame = _altair(), ranges_frame(source) if not _is_frame(source) else source
+    alt, frame = library(), ranges_frame(source) if not is_frame(source) else source
     y = alt.Y("option:N", sort=None, title=None)
     colour = _colour("kind", frame)
     title = "cost over the horizon, thousand USD: from P10 to P90, line at P50"
     axis = alt.X("p10:Q", title=title, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=8))
-    mark = _marks().encode(y=y)
+    mark = marks().encode(y=y)
     bars = mark.mark_bar(height=12, opacity=0.6, cornerRadius=2).encode(x=axis, x2="p90:Q", color=colour)
     middle = mark.mark_tick(thickness=2, height=16).encode(x=alt.X("p50:Q"), color=colour)
     answer = mark.transform_filter("datum.answer").encode(x=alt.X("p90:Q"))
     dot = answer.mark_point(shape="diamond", filled=True, size=90, opacity=1, xOffset=14, color=COLOURS["answer"])
     text = answer.mark_text(align="left", dx=24, fontWeight=600, color=COLOURS["answer"])
     text = text.encode(text=alt.value("the answer"))
-    return _layered(_chart(frame, WIDE, height=alt.Step(ROW)), bars, middle, dot, text)
+    return layered(chart(frame, WIDE, height=alt.Step(ROW)), bars, middle, dot, text)
 
 
 def _colour(column: str, frame: "pl.DataFrame") -> Any:
     """Colour by kind of provider; the legend names the kinds that are there."""
-    alt, shown = _altair(), [k for k in kinds.SIDES if k in frame[column]]
+    alt, shown = library(), [k for k in kinds.SIDES if k in frame[column]]
     scale = alt.Scale(domain=list(kinds.SIDES), range=[COLOURS[k] for k in kinds.SIDES])
     return alt.Color(f"{column}:N", scale=scale, legend=alt.Legend(values=shown))
 
@@ -221,7 +101,7 @@ def monthly_frame(decision: "Decision") -> "pl.DataFrame":
          "low": float(o.monthly_band[0][month]) / THOUSAND, "high": float(o.monthly_band[1][month]) / THOUSAND}
         for o, name in zip(plans, kinds.labels(plans), strict=True) for month in range(decision.scenario.months)
     ]  # fmt: skip
-    return _frame(rows, _course(decision, found))
+    return framed(rows, _course(decision, found))
 
 
 def _course(decision: "Decision", found: Contrast | None) -> str:
@@ -242,14 +122,14 @@ YEAR = 12
 
 def monthly(source: Any) -> "alt.LayerChart":
     """Cost by month with its P10 to P90 band: the answer and the best of the other kind."""
-    alt, frame = _altair(), monthly_frame(source) if not _is_frame(source) else source
+    alt, frame = library(), monthly_frame(source) if not is_frame(source) else source
     last = int(frame["month"].max() or 1)  # type: ignore[arg-type]
     few = list(range(1, last + 1)) if last <= YEAR else alt.Undefined
     whole = alt.Axis(format="d", tickMinStep=1, grid=False, values=few)
     span = alt.Scale(domain=[1, max(last, 2)], nice=False)
     x = alt.X("month:Q", title="month (line: mean, dashed for the rival; band: P10 to P90)", axis=whole, scale=span)
     colour = _colour("kind", frame)
-    mark = _marks().encode(x=x, color=colour, detail="option:N")
+    mark = marks().encode(x=x, color=colour, detail="option:N")
     y = alt.Y("low:Q", title="thousand USD a month", scale=alt.Scale(zero=True))
     band = mark.mark_area(opacity=0.18).encode(y=y, y2="high:Q")
     dash = alt.condition("datum.answer", alt.value([1, 0]), alt.value([5, 3]))  # two of one kind have one colour
@@ -257,7 +137,7 @@ def monthly(source: Any) -> "alt.LayerChart":
     ends = mark.transform_joinaggregate(last="max(month)").transform_filter("datum.answer && datum.month == datum.last")
     dot = ends.mark_point(shape="diamond", filled=True, size=90, opacity=1)
     dot = dot.encode(y=alt.Y("mean:Q"), color=alt.value(COLOURS["answer"]))
-    return _layered(_chart(frame, NARROW, height=TALL), band, line, dot)
+    return layered(chart(frame, NARROW, height=TALL), band, line, dot)
 
 
 # --- the difference between the two, over all draws
@@ -275,7 +155,7 @@ def difference_frame(decision: "Decision") -> "pl.DataFrame":
             "share": 0.0,
             "cheaper": kinds.side(decision.answer.plan, decision.study.facts),
         }
-        return _frame([nothing], "There is no second option to compare with")
+        return framed([nothing], "There is no second option to compare with")
     saving = found.saving / THOUSAND
     edges = _edges(saving)
     counts, _ = np.histogram(saving, bins=edges)
@@ -286,7 +166,7 @@ def difference_frame(decision: "Decision") -> "pl.DataFrame":
     ]  # fmt: skip
     middle = found.quantile(0.5)
     course = f"saves {usd(middle)}" if middle >= 0 else f"costs {usd(-middle)} more"
-    return _frame(
+    return framed(
         rows, f"The {found.who} {course} in the middle case; it is cheaper in {of_hundred(found.probability)}"
     )
 
@@ -302,14 +182,14 @@ def _edges(saving: Any) -> Any:
 
 def difference(source: Any) -> "alt.LayerChart":
     """How often the answer saves how much; bars left of zero are draws in which the other kind is cheaper."""
-    alt, frame = _altair(), difference_frame(source) if not _is_frame(source) else source
+    alt, frame = library(), difference_frame(source) if not is_frame(source) else source
     title = f"saving over the horizon, thousand USD (middle {1 - 2 * TAIL:.0%} of draws)"
     x = alt.X("low:Q", bin="binned", title=title, axis=alt.Axis(grid=False, tickCount=6))
     colour = _colour("cheaper", frame)
     y = alt.Y("share:Q", title="share of draws", axis=alt.Axis(format="%", tickCount=3))
-    bars = _marks().mark_bar(opacity=0.75, binSpacing=1).encode(x=x, x2="high:Q", y=y, color=colour)
-    zero = _marks().mark_rule(color=TEXT, strokeDash=[3, 3]).encode(x=alt.datum(0))
-    return _layered(_chart(frame, NARROW, height=TALL), bars, zero)
+    bars = marks().mark_bar(opacity=0.75, binSpacing=1).encode(x=x, x2="high:Q", y=y, color=colour)
+    zero = marks().mark_rule(color=TEXT, strokeDash=[3, 3]).encode(x=alt.datum(0))
+    return layered(chart(frame, NARROW, height=TALL), bars, zero)
 
 
 # --- what the difference to the runner-up hangs on
@@ -319,7 +199,7 @@ def drivers_frame(decision: "Decision") -> "pl.DataFrame":
     """One row an input: its share of the variance of the answer minus the runner-up, largest first."""
     found = decision.drivers[:SOME]
     rows = [{"input": words(name), "share": share} for name, share in found]
-    return _frame(rows or [{"input": "nothing uncertain", "share": 0.0}], _doubt(found))
+    return framed(rows or [{"input": "nothing uncertain", "share": 0.0}], _doubt(found))
 
 
 def _doubt(found: list[tuple[str, float]]) -> str:
@@ -335,10 +215,10 @@ def _doubt(found: list[tuple[str, float]]) -> str:
 
 def drivers(source: Any) -> "alt.LayerChart":
     """Which uncertain inputs the difference between the answer and the runner-up hangs on; each name above its bar."""
-    alt, frame = _altair(), drivers_frame(source) if not _is_frame(source) else source
-    mark = _marks().encode(y=alt.Y("input:N", sort=None, title=None, axis=None))
+    alt, frame = library(), drivers_frame(source) if not is_frame(source) else source
+    mark = marks().encode(y=alt.Y("input:N", sort=None, title=None, axis=None))
     x = alt.X("share:Q", title="share of the variance explained", axis=alt.Axis(format="%", tickCount=4))
     bars = mark.mark_bar(height=7, cornerRadius=2, color=COLOURS["range"], yOffset=7).encode(x=x)
     share = mark.mark_text(align="left", dx=4, dy=7).encode(x=alt.X("share:Q"), text=alt.Text("share:Q", format=".0%"))
     name = mark.mark_text(align="left", dy=-5, limit=NARROW + 60).encode(x=alt.datum(0), text="input:N")
-    return _layered(_chart(frame, NARROW, height=alt.Step(LINES)), bars, share, name)
+    return layered(chart(frame, NARROW, height=alt.Step(LINES)), bars, share, name)

@@ -1,0 +1,40 @@
+"""One Altair theme; a result or its frame goes in, a chart with the finding as its title comes out.
+
+Each chart has a `..._frame` that builds its rows and a function that builds the chart from a result or from such a
+frame, so that a slider builds the chart once and then swaps the rows: `view.spec = swapped(view.spec, frame)`.
+A frame carries its chart's title in the column `finding`.
+"""
+
+from workbench.charts.canvas import COLOURS, TEXT, bundle, enable, finding, svg, swapped
+from workbench.charts.choice import (
+    MOST,
+    TAIL,
+    difference,
+    difference_frame,
+    drivers,
+    drivers_frame,
+    monthly,
+    monthly_frame,
+    ranges,
+    ranges_frame,
+)
+
+__all__ = [
+    "COLOURS",
+    "MOST",
+    "TAIL",
+    "TEXT",
+    "bundle",
+    "difference",
+    "difference_frame",
+    "drivers",
+    "drivers_frame",
+    "enable",
+    "finding",
+    "monthly",
+    "monthly_frame",
+    "ranges",
+    "ranges_frame",
+    "svg",
+    "swapped",
+]

@@ -366,6 +366,33 @@ def stack_of_replicas(rate: float, mean: float, kept: float, requests: int) -> t
     return cold, paid + services
 
 
+@LAW
+@given(rate=RATE, mean=SECONDS, kept=KEPT, size=st.integers(1, 20), least=st.integers(0, 3))
+def test_a_larger_or_better_kept_pool_is_less_often_cold(rate, mean, kept, size, least):
+    pool = queueing.keep_alive(rate, mean, kept, concurrency=size, min_replicas=least)
+    larger = queueing.keep_alive(rate, mean, kept, concurrency=2 * size, min_replicas=least)
+    kept_more = queueing.keep_alive(rate, mean, kept, concurrency=size, min_replicas=least + 1)
+    assert max(larger.cold_share, kept_more.cold_share) <= pool.cold_share + 1e-9
+    assert larger.mean_replicas <= pool.mean_replicas * (1 + 1e-9)
+    assert max(pool.mean_replicas, least + 1) <= kept_more.mean_replicas * (1 + 1e-9)
+
+
+@LAW
+@given(rate=RATE, mean=SECONDS, kept=KEPT)
+def test_one_replica_for_all_is_cold_after_an_empty_keep_alive(rate, mean, kept):
+    """The busy count is 0 when a request comes, and has been for the keep-alive: e^-(offered + rate x keep-alive)."""
+    pool = queueing.keep_alive(rate, mean, kept, concurrency=1_000_000)
+    empty = math.exp(-rate * (mean + kept))
+    assert pool.cold_share == pytest.approx(empty, abs=1e-9)
+    assert pool.mean_replicas == pytest.approx(1 - empty, abs=1e-9)
+
+
+@pytest.mark.parametrize("wrong", [{"concurrency": 0}, {"concurrency": 1.5}, {"min_replicas": -1}])
+def test_a_pool_has_whole_replicas(wrong):
+    with pytest.raises(WorkbenchError, match=next(iter(wrong))):
+        queueing.keep_alive(1, 1, 1, **wrong)
+
+
 @pytest.mark.parametrize(("rate", "mean", "kept"), [(1.0, 2.0, 5.0), (3.0, 1.0, 1.0), (0.2, 1.0, 10.0)])
 def test_a_stack_of_replicas_that_is_simulated_is_as_cold_and_as_large(rate, mean, kept):
     pool = queueing.keep_alive(rate, mean, kept)

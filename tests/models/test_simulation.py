@@ -138,6 +138,30 @@ def test_a_keep_alive_pool_is_within_its_own_interval_of_the_exact_theory(rate, 
     assert run.mean_replicas == pytest.approx(exact.mean_replicas, rel=0.01)
 
 
+@pytest.mark.parametrize(("rate", "kept_s", "inputs", "least"), [(1.0, 5.0, 1, 2), (1.0, 5.0, 1, 4), (0.1, 30.0, 8, 0)])
+def test_a_pool_with_a_minimum_or_room_for_all_is_within_its_own_interval_of_the_exact_theory(
+    rate, kept_s, inputs, least
+):
+    arrivals, service = poisson(rate, 2.0, 400_000, seed=12)
+    policy = Modal(0.0, scaledown_window_s=kept_s, concurrency=inputs, min_replicas=least)
+    run = simulate(arrivals, service, policy, warm_up_s=20 * kept_s)
+    exact = queueing.keep_alive(rate, 2.0, kept_s, concurrency=inputs, min_replicas=least)
+    low, high = run.interval("cold_share")
+    assert low <= exact.cold_share <= high
+    assert run.mean_replicas == pytest.approx(exact.mean_replicas, rel=0.01)
+
+
+@pytest.mark.parametrize(("mean", "kept_s", "inputs"), [(2.0, 5.0, 2), (2.0, 5.0, 4), (8.0, 20.0, 4)])
+def test_requests_that_stay_where_they_are_hold_more_replicas_and_start_fewer(mean, kept_s, inputs):
+    arrivals, service = poisson(1.0, mean, 400_000, seed=12)
+    policy = Modal(0.0, scaledown_window_s=kept_s, concurrency=inputs)
+    run = simulate(arrivals, service, policy, warm_up_s=20 * kept_s)
+    packed = queueing.keep_alive(1.0, mean, kept_s, concurrency=inputs)
+    assert packed.cold_share == pytest.approx(run.cold_share, rel=0.25)
+    assert packed.cold_share > run.interval("cold_share")[1]
+    assert 0.95 * run.mean_replicas < packed.mean_replicas < run.mean_replicas
+
+
 @pytest.mark.parametrize(("rate", "mean", "servers"), [(0.5, 1.0, 1), (4.0, 2.0, 10), (90.0, 1.0, 100)])
 def test_a_fixed_fleet_is_within_its_own_interval_of_erlang(rate, mean, servers):
     arrivals, service = poisson(rate, mean, 1_000_000, seed=5)

@@ -153,42 +153,45 @@ _WEIGHTS = np.exp(_NODES) * _TURN / 2
 the negative axis, where all poles are (Weideman and Trefethen, 2007)."""
 
 
-def keep_alive(arrival_rate: PerSecond, service_mean_s: Seconds, keep_alive_s: Seconds) -> WarmPool:
+def keep_alive(
+    arrival_rate: PerSecond, service_mean_s: Seconds, keep_alive_s: Seconds, *, concurrency: Any = 1,
+    min_replicas: Any = 0,
+) -> WarmPool:  # fmt: skip
     """Replicas that serve one request at a time and expire when idle for `keep_alive_s`; no limit, exponential service.
 
     The newest idle replica is taken first, so the pool is a stack: a request that finds n busy is cold if the busy
     count, an M/M/infinity queue, has not exceeded n within the last `keep_alive_s`. That queue is the same backwards in
     time, so the time from n to n + 1 busy decides; its transform follows state by state (Keilson, 1965) and is inverted
     to about 1e-12. The mean of the highest count grows with the keep-alive at the rate of cold requests, so
-    mean replicas = offered load + arrival rate x integral of the cold share over the keep-alive.
+    mean replicas = busy ones + arrival rate x integral of the cold share over the keep-alive. At least `min_replicas`
+    stay, whichever they are. With a `concurrency` requests move together: real replicas stay longer, and start less.
     """
     where = "models.queueing.keep_alive"
-    arrival_rate, service_mean_s, offered, keep_alive_s = _traffic(
-        where, arrival_rate, service_mean_s=service_mean_s, keep_alive_s=keep_alive_s
-    )
-    requests, services = numbers(
-        where, requests_while_kept=arrival_rate * keep_alive_s, services_while_kept=keep_alive_s / service_mean_s
-    )
-    first_time = _first_time(*(np.asarray(v)[..., np.newaxis] for v in (offered, requests, services)))
+    rate, mean, offered, kept = _traffic(where, arrival_rate, service_mean_s=service_mean_s, keep_alive_s=keep_alive_s)
+    size, least = _whole(where, concurrency=concurrency), _whole(where, low=0, min_replicas=min_replicas)
+    requests, services = numbers(where, requests_while_kept=rate * kept, services_while_kept=kept / mean)
+    columns = [np.asarray(v)[..., np.newaxis] for v in (offered, requests, services)]
+    first_time, more = _first_time(*columns, size=size, least=least)
     cold = np.real(first_time / _NODES @ _WEIGHTS)
     unused = requests * np.real(first_time / _NODES**2 @ _WEIGHTS)
-    return WarmPool(_plain(np.clip(cold, 0, 1)), _plain(offered + np.clip(unused, 0, requests)))
+    return WarmPool(_plain(np.clip(cold, 0, 1)), _plain(offered + more + np.clip(unused, 0, requests)))
 
 
-def _first_time(offered: Any, requests: Any, services: Any) -> Any:
-    """1 - E exp(-z time from n to n + 1 busy) at the nodes z, averaged over n; the keep-alive is the unit of time."""
+def _first_time(offered: Any, requests: Any, services: Any, *, size: float, least: float) -> Any:
+    """1 - E exp(-z time from n to n + 1 busy) at the nodes z, the keep-alive as the unit of time, summed over the n at
+    which a replica of `size` starts; and how many more replicas than requests are busy or among the least."""
     reach = _reach(offered, NEGLIGIBLE + np.log1p(requests))  # beyond it states are met negligibly often in that time
     states = np.arange(max(int(np.min(offered - reach)), 0), int(np.max(offered + reach)) + 2)
     logs = np.cumsum(np.log(offered) - np.log(np.maximum(states, 1)), axis=-1)
     shares = np.exp(logs - logs.max(axis=-1, keepdims=True))
     shares /= shares.sum(axis=-1, keepdims=True)
-    missing: Any = 0
-    total: Any = 0
-    for busy, share in zip(states, np.moveaxis(shares, -1, 0), strict=True):
+    starting = shares * ((states % size == 0) & (states >= least * size))
+    missing = total = np.zeros(1)
+    for busy, share in zip(states, np.moveaxis(starting, -1, 0), strict=True):
         other = _NODES + busy * services * missing
         missing = other / (requests + other)
         total = total + share[..., np.newaxis] * missing
-    return total
+    return total, shares @ (np.maximum(np.ceil(states / size), least) - states)
 
 
 def keep_alive_renewal(gap_mean_s: Seconds, gap_cv2: Ratio, keep_alive_s: Seconds) -> WarmPool:
@@ -350,11 +353,11 @@ def _bounded(where: str, **counts: Any) -> Any:
     return count
 
 
-def _whole(where: str, most: int = MOST_SERVERS, **counts: Any) -> Any:
+def _whole(where: str, most: int = MOST_SERVERS, low: int = 1, **counts: Any) -> Any:
     ((name, count),) = counts.items()
-    (number,) = numbers(where, low=1, **counts)
+    (number,) = numbers(where, low=low, **counts)
     if np.any((number != np.floor(number)) | (number > most)):
-        raise WorkbenchError(where, f"{name}={count!r} is out of range", f"give a whole number from 1 to {most:,}")
+        raise WorkbenchError(where, f"{name}={count!r} is out of range", f"give a whole number from {low} to {most:,}")
     return number
 
 

@@ -14,7 +14,9 @@ from workbench import store
 from workbench.decision import answer
 from workbench.decision.answer import Decision
 from workbench.decision.contrast import HYPERSCALER, NEOCLOUD, side
+from workbench.decision.frontier import Point
 from workbench.decision.outcome import Outcome
+from workbench.models.policies import Fixed, Modal, Policy
 from workbench.records import Basis, Facts, Quantity, Scenario
 
 DRAWS = 512
@@ -216,3 +218,27 @@ def _is_todays(outcome: Outcome) -> bool:
     head = outcome.plan.head
     named = (head.provider, head.product, head.price.gpu, head.basis) == ("AWS", "EC2", "H100-SXM", Basis.ON_DEMAND)
     return named and len(outcome.plan.legs) == 1 and head.price.gpu_count == 8
+
+
+# --- assistant: asked now and then
+
+
+def woken(policy: type[Policy], limit_s: float | None = None) -> Point:
+    base = shipped("assistant")
+    assert base.serving is not None
+    asked = replace(base.serving, limit_s=limit_s or base.serving.limit_s)
+    return wb.coldstart(replace(base, serving=asked), only=policy).chosen
+
+
+def test_assistant_sleeps_though_one_request_in_five_wakes_it() -> None:
+    asleep, awake = woken(Modal), woken(Fixed)
+    assert asleep.met
+    assert awake.met
+    assert asleep.cost_usd < 0.9 * awake.cost_usd
+    assert 0.1 < asleep.run.cold_share < 0.3
+
+
+def test_assistant_stays_awake_where_a_minute_is_too_long() -> None:
+    asleep, awake = woken(Modal, limit_s=60), woken(Fixed, limit_s=60)
+    assert awake.met
+    assert asleep.cost_usd > awake.cost_usd

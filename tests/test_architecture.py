@@ -104,8 +104,8 @@ def test_models_do_not_import_each_other(module):
 
 @pytest.mark.parametrize("module", in_room("decision"))
 def test_models_are_composed_in_few_places(module):
-    """Money in outcome; a replica and its traffic in waking, on which latency, frontier and replay rest."""
-    composing = {f"decision.{m}" for m in ("outcome", "waking", "latency", "frontier", "replay")}
+    """Money in outcome; a replica and its traffic in waking, on which latency, frontier, pool and replay rest."""
+    composing = {f"decision.{m}" for m in ("outcome", "waking", "latency", "frontier", "pool", "replay")}
     assert module in composing or not {m for m in inside(module) if m.startswith("models.")}
 
 
@@ -148,7 +148,7 @@ DOORS = {
     "duckdb": {"store", "bills"},
     "altair": {"charts.canvas"},
     "great_tables": {"tables"},
-    "ipywidgets": {"explorer"},
+    "ipywidgets": {"explorer", "waking_form"},  # two forms: one of a decision, one of a pool of replicas
     "anywidget": {"explorer"},
     "papermill": {"report"},
     "nbconvert": {"report"},

@@ -7,7 +7,7 @@ from itertools import product
 from math import ceil, sqrt
 from os import cpu_count
 from statistics import NormalDist
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -97,8 +97,6 @@ class Frontier:
     def as_dict(self) -> dict[str, Any]:
         """What the command line prints with --json; money in USD a month."""
         chosen, asked, traffic = self.chosen, self.load.asked, self.load.traffic
-        rows = (*chosen.capacity.price.usd_per_gpu_hour.rows, *chosen.capacity.waking.rows,
-                *(r for q in self.load.replica.inputs.values() for r in q.rows), *traffic.rows)  # fmt: skip
         return {
             "scenario": self.load.scenario.name, "as_of": self.load.scenario.as_of.isoformat(),
             **summary(chosen.run), "replica_hours": chosen.replica_hours, "cost_usd": chosen.cost_usd,
@@ -112,7 +110,7 @@ class Frontier:
             "tiers": [{"tier": n, "share": share, "seconds": s} for n, share, s in chosen.capacity.waking.tiers],
             "traffic": {"says": traffic.says, "requests": int(traffic.arrivals_s.size), "span_s": traffic.span_s,
                         "warm_up_s": chosen.run.warm_up_s, "notes": list(traffic.notes)},
-            "simulated": self.tried, "rows": list(dict.fromkeys(rows)), "stamp": dict(self.stamp),
+            "simulated": self.tried, "rows": list(self.rows), "stamp": dict(self.stamp),
         }  # fmt: skip
 
     @property
@@ -123,6 +121,22 @@ class Frontier:
             if not kept or point.tail_s < kept[-1].tail_s:
                 kept.append(point)
         return tuple(kept)
+
+    @property
+    def rival(self) -> Point | None:
+        """The cheapest policy on another kind of capacity that meets the objective as surely as the chosen one must."""
+        least = CONFIDENT if self.chosen.confidence >= CONFIDENT else 0.0
+        kind = self.chosen.capacity.kind
+        others = (p for p in self.points if p.met and p.confidence >= least and p.capacity.kind != kind)
+        return next(others, None)
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The rows that the chosen policy's figures rest on: its price, how it wakes, its pace, and the traffic."""
+        chosen = self.chosen.capacity
+        found = (*chosen.price.usd_per_gpu_hour.rows, *chosen.waking.rows,
+                 *(r for q in self.load.replica.inputs.values() for r in q.rows), *self.load.traffic.rows)  # fmt: skip
+        return tuple(dict.fromkeys(found))
 
 
 def summary(run: Simulation) -> dict[str, float]:
@@ -163,7 +177,7 @@ def frontier(
     if not tried:
         raise Infeasible(f"scenario {load.scenario.name}", f"nobody sells {load.asked.gpu} within the constraints",
                          "name another gpu in [serving], or relax a constraint")  # fmt: skip
-    points = _runs(load, tried, progress)
+    points = runs(load, tried, progress)
     if not points:
         raise Infeasible(f"scenario {load.scenario.name}", "every fleet that was tried is saturated",
                          "give the replica more gpus, or the load less work")  # fmt: skip
@@ -174,14 +188,15 @@ def frontier(
     return Frontier(load=load, points=tuple(points), chosen=chosen, tried=len(tried), stamp=stamp or {})
 
 
-def _runs(load: Load, tried: Sequence[Candidate], progress: Progress) -> list[Point]:
+def runs(load: Load, tried: Sequence[Candidate], progress: Progress = lambda done, of: None) -> list[Point]:
     """The candidates, on as many threads as there are processors; a fleet that is too small is none."""
     found: dict[int, Point] = {}
     with ThreadPoolExecutor(cpu_count()) as pool:
-        runs = {pool.submit(run, load, policy): place for place, (policy, _) in enumerate(tried)}
-        for done, future in enumerate(as_completed(runs), start=1):
+        places = {pool.submit(run, load, policy): place for place, (policy, _) in enumerate(tried)}
+        for done, future in enumerate(as_completed(places), start=1):
+            place = places[future]
             try:
-                found[runs[future]] = point(load, *tried[runs[future]], future.result())
+                found[place] = point(load, *tried[place], future.result())
             except WorkbenchError as error:
                 if not error.what.startswith("saturated"):
                     raise
@@ -189,12 +204,17 @@ def _runs(load: Load, tried: Sequence[Candidate], progress: Progress) -> list[Po
     return [found[place] for place in sorted(found)]  # in the order of the candidates, not in that of the threads
 
 
-def run(load: Load, policy: Policy, *, points: int = 0) -> Simulation:
-    """One policy on the load; the fleet is noted at so many `points` of time."""
+def run(
+    load: Load, policy: Policy, *, points: int = 0, during: tuple[float, float] | None = None,
+    keep: Literal["summary", "requests"] = "summary",
+) -> Simulation:  # fmt: skip
+    """One policy on the load; the fleet is noted at so many `points` of time, from end to end of `during` (seconds)."""
     span, batching = load.traffic.span_s, load.replica.batching
+    first, last = during or (0.0, span)
     return simulate(
-        load.traffic.arrivals_s, load.traffic.tokens_out, policy, batching=batching, limit_s=load.asked.limit_s,
-        warm_up_s=min(WARM_UP_SHARE * span, WARM_UP_S), sampled_s=np.linspace(0, span, points),
+        load.traffic.arrivals_s, load.traffic.tokens_out, policy, keep=keep, batching=batching,
+        limit_s=load.asked.limit_s, warm_up_s=min(WARM_UP_SHARE * span, WARM_UP_S),
+        sampled_s=np.linspace(first, last, points),
     )  # fmt: skip
 
 
@@ -220,7 +240,7 @@ def label(policy: Policy) -> str:
     """A policy in a few words."""
     match policy:
         case Fixed():
-            return f"{policy.replicas} replicas, always on"
+            return f"{policy.replicas} replica{'s' * (policy.replicas > 1)}, always on"
         case Knative():
             aim, name = policy.concurrency * policy.target_utilization, "Knative"
         case Keda():

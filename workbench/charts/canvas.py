@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import altair as alt
     import polars as pl
 
-# One colour has one meaning in the whole product. They are those of Okabe and Ito, told apart by the colour-blind and
-# visible on white and on near-black alike (tests/test_charts.py holds both).
+# One colour has one meaning in the whole product. They are those of Okabe and Ito and four more, told apart by the
+# colour-blind and visible on white and on near-black alike (tests/test_charts.py holds both).
 COLOURS = {
     HYPERSCALER: "#0072B2",
     NEOCLOUD: "#D55E00",
@@ -22,6 +22,11 @@ COLOURS = {
     "answer": "#009E73",
     "range": "#CC79A7",
     "excluded": "#ADADAD",
+    "reserved": "#A02C6E",
+    "autoscaled": "#5E6731",
+    "serverless": "#8F5EF1",
+    "warm": "#7CB260",
+    "cold": "#E69F00",
 }
 TEXT = "#777777"
 """Of all text in charts: a grey that is legible on white and on near-black, since a picture cannot know the page's."""
@@ -32,7 +37,10 @@ NAME = "rows"
 """Of the data within a chart's specification."""
 WIDE, NARROW, TALL, ROW, LINES = 600, 350, 180, 25, 34
 """Pixels: widths of a chart across the page and of one beside another, a height, a row of bars, a bar with its name."""
-CHARACTERS = {WIDE: 112, NARROW: 54}
+FULL = 720
+"""Of a chart across the page whose axis has short labels."""
+THOUSAND = 1000.0
+CHARACTERS = {WIDE: 112, FULL: 98, NARROW: 54}
 """Characters that a line of the title holds, by the chart's width."""
 
 
@@ -98,7 +106,7 @@ def finding(chart: Any) -> str:
 
 def swapped(spec: dict[str, Any], frame: "pl.DataFrame") -> dict[str, Any]:
     """The specification of a chart with the rows and finding of another frame of its kind: what a slider sets."""
-    width = spec.get("width", WIDE)
+    width = spec.get("width", FULL)
     return {
         **spec,
         "data": {"name": NAME, "values": _rows(frame)},
@@ -140,6 +148,11 @@ def layered(chart: "alt.Chart", *layers: "alt.Chart") -> "alt.LayerChart":
     return library().layer(
         *layers, data=chart.data, title=chart.title, width=chart.width, height=chart.height, config=chart.config
     )
+
+
+def joined(frame: "alt.Chart", how: Any, *parts: Any) -> Any:
+    """Charts side by side or one above the other, over the data, title and theme of one."""
+    return how(*parts, data=frame.data, title=frame.title, config=frame.config, spacing=12)
 
 
 def marks() -> "alt.Chart":

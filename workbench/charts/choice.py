@@ -2,20 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from workbench.charts.canvas import (
-    COLOURS,
-    LINES,
-    NARROW,
-    ROW,
-    TALL,
-    TEXT,
-    WIDE,
-    chart,
-    framed,
-    layered,
-    library,
-    marks,
-)
+from workbench.charts.canvas import (  # isort: skip
+    COLOURS, LINES, NARROW, ROW, TALL, TEXT, THOUSAND, WIDE, chart, framed, layered, library, marks,
+)  # fmt: skip
 from workbench.cite import plain
 from workbench.decision import contrast as kinds
 from workbench.decision.contrast import Contrast
@@ -30,7 +19,6 @@ if TYPE_CHECKING:
 MOST, SOME = 8, 6
 """Options and inputs that a chart shows."""
 BINS = 48
-THOUSAND = 1000.0
 TAIL = 0.005
 """Share of the draws at each end that a histogram leaves out, so that a few far draws do not flatten it."""
 NUMBERS = ("no", "one", "two", "three", "four", "five")

@@ -96,7 +96,7 @@ def _cold(found: "Frontier") -> Prose:
     run, woken = found.chosen.run, found.chosen.capacity.waking
     if not run.cold_share:
         return say("none meets a cold start")
-    start = Cited(woken.middle_s, "", woken.rows, Evidence.ESTIMATED, text=seconds(woken.middle_s))
+    start = Cited(woken.mean_s, "", woken.rows, Evidence.ESTIMATED, text=seconds(woken.mean_s))
     share = _told(found)(run.cold_share, plain(run.cold_share, "share"))
     return say("{share} meet a cold start, which takes {start} on average", share=share, start=start)
 
@@ -132,7 +132,7 @@ def turned(pool: "Pool", seen: "Seen") -> Prose:
         within=told(seen.attainment, nearly(seen.attainment)), limit=yours(asked.limit_s, seconds(asked.limit_s)),
         asked=yours(asked.p, plain(asked.p, "share")), met="met" if seen.attainment >= asked.p else "missed",
         cold=told(seen.cold_share, plain(seen.cold_share, "share")),
-        start=Cited(woken.middle_s, "", woken.rows, Evidence.ESTIMATED, text=seconds(woken.middle_s)),
+        start=Cited(woken.mean_s, "", woken.rows, Evidence.ESTIMATED, text=seconds(woken.mean_s)),
     )  # fmt: skip
 
 

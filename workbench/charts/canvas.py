@@ -37,10 +37,10 @@ NAME = "rows"
 """Of the data within a chart's specification."""
 WIDE, NARROW, TALL, ROW, LINES = 600, 350, 180, 25, 34
 """Pixels: widths of a chart across the page and of one beside another, a height, a row of bars, a bar with its name."""
-FULL = 720
-"""Of a chart across the page whose axis has short labels."""
+FULL, HALF = 720, 430
+"""Of a chart across the page whose axis has short labels, and of two that share it."""
 THOUSAND = 1000.0
-CHARACTERS = {WIDE: 112, FULL: 98, NARROW: 54}
+CHARACTERS = {WIDE: 112, FULL: 98, HALF: 62, NARROW: 54}
 """Characters that a line of the title holds, by the chart's width."""
 
 

@@ -150,7 +150,7 @@ def _hump(seen: "Seen") -> str:
     )
 
 
-def latency(source: Any) -> "alt.LayerChart":
+def latency(source: Any, width: int = FULL) -> "alt.LayerChart":
     """The distribution of latencies on a logarithmic axis, the objective's limit as a line."""
     alt, frame = library(), source if hasattr(source, "columns") else latency_frame(source)
     x = alt.X("low:Q", title="seconds from a request to the end of its answer", axis=_seconds_axis(),
@@ -162,7 +162,7 @@ def latency(source: Any) -> "alt.LayerChart":
     )  # fmt: skip
     bars = marks().mark_rect(opacity=0.85).encode(x=x, x2="high:Q", y=y, y2="to:Q", color=colour)
     limit = f"the limit, {seconds(frame['limit_s'][0])}"
-    return layered(chart(frame, FULL, height=TALL), bars, *_limit(limit, "limit_s", across="y"))
+    return layered(chart(frame, width, height=TALL), bars, *_limit(limit, "limit_s", across="y"))
 
 
 # --- what a cold start is made of
@@ -176,7 +176,7 @@ def stages_frame(waking: "Waking") -> "pl.DataFrame":
         rows.append({"part": "stage", "name": STAGES[stage], "from": begun, "to": begun + length,
                      "note": seconds(length)})  # fmt: skip
         begun += length
-    rows.append({"part": "total", "name": "in all, on average", "from": 0.0, "to": begun, "note": seconds(begun)})
+    rows.append({"part": "total", "name": "in all", "from": 0.0, "to": begun, "note": seconds(begun)})
     for tier, share, length in waking.tiers:
         note = f"{seconds(length)}, {plain(share, 'share')} of starts"
         rows.append({"part": "tier", "name": TIERS[tier], "from": 0.0, "to": length, "note": note})
@@ -184,16 +184,16 @@ def stages_frame(waking: "Waking") -> "pl.DataFrame":
 
 
 def _average(waking: "Waking") -> str:
-    times = [s for *_, s in waking.tiers]
-    spread = f"{min(times):.0f} to {max(times):.0f} s by what the host still holds"
-    return f"A cold start takes {seconds(waking.middle_s)} on average, {spread}"
+    low, high = np.quantile(waking.seconds, COLD_RANGE)
+    middle = f"at the middle of all ranges it is {seconds(waking.middle_s)}"
+    return f"A cold start takes {low:.0f} to {high:.0f} s, {seconds(waking.mean_s)} on average; {middle}"
 
 
 def stages(source: Any) -> "alt.HConcatChart":
     """A waterfall of the stages, which adds up to the mean, and beside it the tiers that a start may meet."""
     alt, frame = library(), source if hasattr(source, "columns") else stages_frame(source)
-    course = _spans("datum.part != 'tier'", "seconds since the start was asked for, mean course")
-    tiers = _spans("datum.part == 'tier'", "seconds of a start")
+    course = _spans("datum.part != 'tier'", "seconds since the start was asked for, at middle values")
+    tiers = _spans("datum.part == 'tier'", "seconds, at middle values")
     return joined(chart(frame, FULL), alt.hconcat, course.properties(width=300), tiers.properties(width=150))
 
 
@@ -285,11 +285,11 @@ def choice_frame(pool: "Pool", seen: "Seen", options: "Options") -> "pl.DataFram
     return framed(rows, f"Kept for {pool.keep_alive_s:g} s it costs {usd(seen.cost_usd)} a month: {told}")
 
 
-def choice(frame: "pl.DataFrame") -> "alt.LayerChart":
+def choice(frame: "pl.DataFrame", width: int = FULL) -> "alt.LayerChart":
     """Cost against the share in time: the pool, the line of its keep-alives, fleets that are always on, the goal."""
     alt = library()
     x = alt.X("cost:Q", title="thousand USD a month (line: other keep-alives; squares: always on)",
-              scale=alt.Scale(zero=True))  # fmt: skip
+              scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=6))  # fmt: skip
     y = alt.Y("within:Q", title="share of requests in time", scale=alt.Scale(zero=False),
               axis=alt.Axis(format="%", tickCount=5))  # fmt: skip
     mark, (colour, _) = marks().encode(x=x, y=y), _kind(frame)
@@ -298,4 +298,4 @@ def choice(frame: "pl.DataFrame") -> "alt.LayerChart":
     now = mark.transform_filter("datum.part == 'now'")
     dot = now.mark_point(shape="diamond", filled=True, size=160, opacity=1, color=COLOURS["answer"])
     rule = _limit("asked for", "asked", across="x")
-    return layered(chart(frame, FULL, height=TALL), *rule, line, fleets.encode(color=colour), dot)
+    return layered(chart(frame, width, height=TALL), *rule, line, fleets.encode(color=colour), dot)

@@ -247,7 +247,7 @@ def _held(pool: Pool, rates: Array, service: Array, kept_s: Array) -> tuple[Arra
     way, and the mean number of replicas."""
     warm = queueing.keep_alive(rates, service, kept_s, concurrency=pool.concurrency, min_replicas=pool.min_replicas)
     empty = np.exp(-rates * (service + kept_s)) * (pool.min_replicas == 0)
-    meanwhile = empty * rates * pool.capacity.waking.seconds.mean()
+    meanwhile = empty * rates * pool.capacity.waking.mean_s
     weights = rates / rates.sum()
     cold = (weights * (warm.cold_share + meanwhile) / (1 + meanwhile)).sum(axis=0)
     joined = (weights * meanwhile / (1 + meanwhile)).sum(axis=0) / np.maximum(cold, np.finfo(float).tiny)

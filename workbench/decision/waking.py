@@ -72,6 +72,11 @@ class Waking:
         return float(self.seconds.mean())
 
     @property
+    def mean_s(self) -> float:
+        """Mean over the draws, which are simulated; above the middle, since ranges reach further up than down."""
+        return float(self.seconds.mean())
+
+    @property
     def middle_s(self) -> float:
         """Mean of the tiers at the middle values, to which the stages add up."""
         return sum(share * s for _, share, s in self.tiers)

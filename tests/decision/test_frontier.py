@@ -88,7 +88,8 @@ def test_nothing_on_the_frontier_is_beaten_in_cost_and_latency(found):
 
 def test_a_cost_is_replica_hours_times_accelerators_times_their_price(found):
     for p in found.points:
-        by_hand = p.run.mean_replicas * 730 * 4 * p.capacity.price.usd_per_gpu_hour.value
+        kept_free = 1 if "a node kept free" in p.capacity.name else 0
+        by_hand = (p.run.mean_replicas + kept_free) * 730 * 4 * p.capacity.price.usd_per_gpu_hour.value
         assert p.cost_usd == pytest.approx(by_hand)
 
 
@@ -217,7 +218,7 @@ def test_candidates_come_in_the_same_order_however_the_threads_end(chat, facts, 
         return slow(load, policy, **more)
 
     monkeypatch.setattr(frontiers, "run", run)
-    points = frontiers._runs(load, tried, lambda done, of: None)
+    points = frontiers.runs(load, tried, lambda done, of: None)
     assert [p.policy for p in points] == [policy for policy, _ in tried]
 
 
@@ -245,7 +246,7 @@ def test_a_fleet_that_is_too_small_is_left_out_and_is_no_error(chat, facts, monk
     capacity = next(frontiers.capacities(facts, load))
     fleets = [(policies.Fixed(n, concurrency=load.replica.slots), capacity) for n in (1, 9)]
     told = []
-    points = frontiers._runs(load, fleets, lambda done, of: told.append(done))
+    points = frontiers.runs(load, fleets, lambda done, of: told.append(done))
     assert [p.policy.replicas for p in points] == [9]
     assert told == [1, 2]
 
@@ -306,3 +307,21 @@ def test_nothing_in_the_answer_but_the_stamp_knows_the_time(found):
     """No clock and no duration: numbers are finite, and their names are those of the model."""
     told = json.dumps(found.as_dict(), allow_nan=False)
     assert not re.search(r"elapsed|duration|took|started_at", told)
+
+
+def test_a_free_node_is_paid_for_and_without_one_every_start_waits_for_a_node(facts, quiet):
+    load = waking.load(facts, quiet)
+    kept, none = (c for c in frontiers.capacities(facts, load) if c.kind == "autoscaled")
+    assert kept.usd_per_month(load, 3) == pytest.approx(none.usd_per_month(load, 4))
+    assert [name for name, *_ in none.waking.tiers] == ["new_node"]
+    node = facts.parameters["coldstart", "any/none", "provision_s"]
+    assert none.waking.seconds.min() > node.low
+    assert kept.waking.mean_s < none.waking.mean_s - node.low
+
+
+def test_the_last_replica_is_kept_for_longer_where_knative_may_sleep(facts, quiet):
+    tried = [p for p, _ in frontiers.candidates(facts, waking.load(facts, quiet)) if isinstance(p, policies.Knative)]
+    assert {p.pod_retention_s for p in tried if not p.min_replicas} == {0, 300, 900}
+    assert {p.pod_retention_s for p in tried if p.min_replicas} == {0}
+    told = [frontiers.label(p) for p in tried]
+    assert len(set(told)) == len(told) / 2, "on two kinds of capacity each, and told apart"

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from workbench import formula
-from workbench.decision import offers
+from workbench.decision import offers, wakeup
 from workbench.decision.offers import Option
 from workbench.decision.waking import HOUR_S, Load, Waking, middle, on_platform, waking
 from workbench.models import cost
@@ -32,6 +32,9 @@ MOST_BUSY = 1000
 USUAL_MOST = 100
 """Replicas that KEDA and Ray Serve allow where nobody says more; a larger peak is given room."""
 WINDOWS_S = (60.0, 300.0, 900.0)
+"""How long a serverless container is kept."""
+RETENTIONS_S = (0.0, 300.0, 900.0)
+"""How long Knative keeps the last replica, where it may sleep."""
 POINTS = 400
 CONFIDENT = 0.95
 """A policy is chosen where it meets the objective with this confidence, if there is one."""
@@ -52,12 +55,21 @@ class Capacity:
     kind: str
     price: Price
     waking: Waking
+    standing: int = 0
+    """Replicas whose nodes are kept free for the next starts, and paid for."""
 
     @property
     def name(self) -> str:
-        return f"{self.price.provider} {self.price.offer}, {self.price.basis.replace('_', ' ')}"
+        spare = ", a node kept free" if self.standing else ""
+        return f"{self.price.provider} {self.price.offer}, {self.price.basis.replace('_', ' ')}{spare}"
+
+    def usd_per_month(self, load: Load, replicas: float) -> float:
+        """What so many replicas cost a month, with what is kept free."""
+        hours = load.hours_per_month.value * (replicas + self.standing)
+        return float(hours * load.replica.gpus * self.price.usd_per_gpu_hour.value)
 
 
+BUFFER = "node_buffer"
 Candidate = tuple[Policy, Capacity]
 
 
@@ -224,7 +236,7 @@ def point(load: Load, policy: Policy, capacity: Capacity, done: Simulation) -> P
     replica_hours = done.mean_replicas * hours
     lost = done.wait_share_above(asked.patience_s) if asked.patience_s else 0.0
     requests = done.requests / done.span_s * HOUR_S * hours
-    usd = replica_hours * load.replica.gpus * capacity.price.usd_per_gpu_hour.value
+    usd = capacity.usd_per_month(load, done.mean_replicas)
     low, high = done.interval("attainment", LEVEL)
     error = (high - low) / 2 / NormalDist().inv_cdf((1 + LEVEL) / 2)
     error = max(error, sqrt(asked.p * (1 - asked.p) / done.requests))  # few requests that all are quick prove little
@@ -238,11 +250,13 @@ def point(load: Load, policy: Policy, capacity: Capacity, done: Simulation) -> P
 
 def label(policy: Policy) -> str:
     """A policy in a few words."""
+    kept = ""
     match policy:
         case Fixed():
             return f"{policy.replicas} replica{'s' * (policy.replicas > 1)}, always on"
         case Knative():
             aim, name = policy.concurrency * policy.target_utilization, "Knative"
+            kept = f", the last kept {policy.pod_retention_s:g} s" if policy.pod_retention_s else ""
         case Keda():
             aim, name = policy.target, "KEDA"
         case RayServe():
@@ -252,7 +266,7 @@ def label(policy: Policy) -> str:
             return f"{policy.concurrency} inputs a container, kept {policy.scaledown_window_s:g} s{spare}"
         case _:
             return type(policy).__name__
-    return f"{name}, {aim:.3g} requests a replica, at least {policy.min_replicas}"
+    return f"{name}, {aim:.3g} requests a replica, at least {policy.min_replicas}{kept}"
 
 
 # --- what is tried
@@ -274,7 +288,9 @@ def candidates(facts: Facts, load: Load) -> Iterator[Candidate]:
                 yield Modal(cold, concurrency=aim, scaledown_window_s=window, buffer_containers=spare), capacity
         else:
             for aim, least in product(aims, sorted({0, 1, int(busy)})):
-                yield Knative(cold, concurrency=slots, target_utilization=aim / slots, min_replicas=least), capacity
+                for kept in RETENTIONS_S if least == 0 else (0.0,):
+                    yield Knative(cold, concurrency=slots, target_utilization=aim / slots, min_replicas=least,
+                                  pod_retention_s=kept), capacity  # fmt: skip
                 sizes: Any = {"concurrency": slots, "min_replicas": least, "max_replicas": most}
                 yield Keda(cold, target=aim, **sizes), capacity
                 if least:
@@ -287,8 +303,19 @@ def capacities(facts: Facts, load: Load) -> Iterator[Capacity]:
     for kind, bases in KINDS.items():
         prices = sorted((paid(o) for o in found if o.basis in bases), key=_usd)
         if prices:
-            woken = waking(facts, on_platform(facts, load.asked, prices[0]), load.scenario.seed)
-            yield Capacity(kind=kind, price=prices[0], waking=woken)
+            buffered = kind == "autoscaled" and BUFFER in load.asked.mitigation.split("+")
+            for standing in (1, 0) if buffered else (0,):
+                yield capacity_of(facts, load, kind, prices[0], standing)
+
+
+def capacity_of(facts: Facts, load: Load, kind: str, price: Price, standing: int) -> Capacity:
+    """How a replica wakes there: an autoscaled fleet that keeps no node free waits for a new one each time."""
+    asked, tiers = on_platform(facts, load.asked, price), None
+    if kind == "autoscaled" and not standing:
+        bare = "+".join(m for m in asked.mitigation.split("+") if m != BUFFER) or wakeup.NONE
+        asked, tiers = replace(asked, mitigation=bare), (wakeup.NEW_NODE,)
+    return Capacity(kind=kind, price=price, standing=standing,
+                    waking=waking(facts, asked, load.scenario.seed, tiers=tiers))  # fmt: skip
 
 
 def paid(option: Option) -> Price:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from workbench.decision import wakeup
-from workbench.decision.frontier import Capacity, Frontier, point, run, runs
-from workbench.decision.waking import DAY_HOURS, DAY_S, HOUR_S, Load, Traffic, on_platform, replica, waking
+from workbench.decision.frontier import CONFIDENT, Capacity, Frontier, capacity_of, point, run, runs
+from workbench.decision.waking import DAY_HOURS, DAY_S, HOUR_S, Load, Traffic, on_platform, replica
 from workbench.models import queueing
 from workbench.models.policies import Fixed, Keda, Knative, Modal, Policy, RayServe
 from workbench.records import Evidence, Facts, Infeasible, Quantity
@@ -59,11 +59,6 @@ class Pool:
                      scaledown_window_s=self.keep_alive_s, min_replicas=self.min_replicas)  # fmt: skip
 
 
-def usd_per_replica(load: Load, capacity: Capacity) -> float:
-    """What one replica costs a month."""
-    return float(load.hours_per_month.value * load.replica.gpus * capacity.price.usd_per_gpu_hour.value)
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Seen:
     """How a pool does: its requests' latencies, which of them met a cold start, and what it costs, in USD a month."""
@@ -94,7 +89,7 @@ class Seen:
 
 
 def start(found: Frontier) -> Pool:
-    """The pool that is most like the frontier's cheapest policy that sleeps and is fast enough.
+    """The pool that is most like the frontier's cheapest policy that sleeps and surely is fast enough.
 
     Raises Infeasible where nobody sells the accelerator by use.
     """
@@ -102,7 +97,7 @@ def start(found: Frontier) -> Pool:
     if not by_use:
         raise Infeasible(f"scenario {found.load.scenario.name}", "nobody sells the accelerator by use",
                          "name another gpu in [serving], or relax a constraint")  # fmt: skip
-    best = next((p for p in by_use if p.met), by_use[0])
+    best = next((p for p in by_use if p.met and p.confidence >= CONFIDENT), by_use[0])
     concurrency, kept_s = _like(best.policy)
     return Pool(load=found.load, capacity=best.capacity, keep_alive_s=kept_s,
                 concurrency=max(min(round(concurrency), found.load.replica.slots), 1),
@@ -115,7 +110,7 @@ def _like(policy: Policy) -> tuple[float, float]:
         case Modal():
             return policy.concurrency, policy.scaledown_window_s
         case Knative():
-            return policy.concurrency * policy.target_utilization, policy.stable_window_s
+            return policy.concurrency * policy.target_utilization, max(policy.stable_window_s, policy.pod_retention_s)
         case Keda():
             return policy.target, policy.cooldown_s
         case RayServe():
@@ -140,9 +135,9 @@ def turned(facts: Facts, pool: Pool, to: Setting) -> Pool:
     facts = _with_weights(facts, pool, to.weights_gb)
     asked = replace(load.asked, storage=to.storage or None, limit_s=to.limit_s)
     made = replica(facts, asked, load.traffic)
-    woken = waking(facts, on_platform(facts, asked, pool.capacity.price), load.scenario.seed)
-    return replace(pool, load=replace(load, asked=asked, replica=made), keep_alive_s=to.keep_alive_s,
-                   capacity=replace(pool.capacity, waking=woken), min_replicas=to.min_replicas,
+    load, at = replace(load, asked=asked, replica=made), pool.capacity
+    return replace(pool, load=load, keep_alive_s=to.keep_alive_s, min_replicas=to.min_replicas,
+                   capacity=capacity_of(facts, load, at.kind, at.price, at.standing),
                    concurrency=min(pool.concurrency, made.slots))  # fmt: skip
 
 
@@ -229,7 +224,7 @@ def keep_alives(pool: Pool, kept_s: Sequence[float]) -> list[Seen]:
         met = np.arange(requests.size) < round(cold * requests.size)
         wait = met * np.where(who < joined, rest, whole)
         seen.append(Seen(how="theory", latencies_s=requests + wait, cold=met, limit_s=pool.load.asked.limit_s,
-                         mean_replicas=replicas, cost_usd=replicas * usd_per_replica(pool.load, pool.capacity)
+                         mean_replicas=replicas, cost_usd=pool.capacity.usd_per_month(pool.load, replicas)
                          + _lost_usd(pool.load, wait)))  # fmt: skip
     return seen
 
@@ -318,7 +313,7 @@ def options(pool: Pool, kept_s: Sequence[float], reserved: Capacity | None, coun
     kept = tuple((s.cost_usd, s.attainment) for s in keep_alives(pool, kept_s))
     if reserved is None:
         return Options(kept=kept, always_on=())
-    costs = (usd_per_replica(pool.load, reserved) * count for count in counts)
+    costs = (reserved.usd_per_month(pool.load, count) for count in counts)
     return Options(kept=kept, always_on=tuple(zip(costs, always_on(pool.load, counts), strict=True)))
 
 

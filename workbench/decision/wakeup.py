@@ -6,6 +6,7 @@ Records only: the formulas are composed in outcome.py. The subjects are explaine
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from workbench.decision.desk import constant
 from workbench.records import Facts, Quantity, WorkbenchError
 
 MODEL, ANY, NONE = "coldstart", "any", "none"
@@ -42,6 +43,10 @@ class Tier(NamedTuple):
     name: str
     share: Quantity
     mitigation: str
+
+
+NEW_NODE = Tier("new_node", constant("new_node", 1.0, "share"), NONE)
+"""What every start meets where no node is kept free."""
 
 
 def stages(facts: Facts, platform: str, mitigation: str = NONE, *, storage: str | None = None) -> dict[str, Quantity]:

@@ -1,6 +1,6 @@
 """A replica of the scenario's model, how it wakes, and the traffic that comes to it: rows and models put together."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -69,11 +69,6 @@ class Waking:
     @property
     def mean_s(self) -> float:
         """Mean of the draws, which are simulated: above the middle values, as ranges reach further up than down."""
-        return float(self.seconds.mean())
-
-    @property
-    def mean_s(self) -> float:
-        """Mean over the draws, which are simulated; above the middle, since ranges reach further up than down."""
         return float(self.seconds.mean())
 
     @property
@@ -190,22 +185,25 @@ def _way_out(facts: Facts, known: Collection[str]) -> str:
 # --- the cold start
 
 
-def waking(facts: Facts, asked: Serving, seed: int = 0) -> Waking:
-    """The mixture of tiers that a start meets, each stage within its row's range; detection is the policy's own."""
+def waking(facts: Facts, asked: Serving, seed: int = 0, *, tiers: Sequence[wakeup.Tier] | None = None) -> Waking:
+    """The mixture of tiers that a start meets, each stage within its row's range; detection is the policy's own.
+
+    `tiers` are met in place of those that rows say of the platform.
+    """
     models = sorted(s for m, s, name in facts.parameters if (m, name) == ("serving", "weights_gb"))
     if asked.model not in models:
         raise WorkbenchError("serving", f"no weights of {asked.model}", _way_out(facts, models))
     random = np.random.default_rng(seed)
-    weights, draws, tiers, rows = parameter(facts, "serving", asked.model, "weights_gb"), [], [], []
+    weights, draws, met, rows = parameter(facts, "serving", asked.model, "weights_gb"), [], [], []
     course: dict[str, float] = {}
-    for tier in wakeup.tiers(facts, asked.platform):
+    for tier in tiers or wakeup.tiers(facts, asked.platform):
         means = "+".join(dict.fromkeys([*asked.mitigation.split("+"), *tier.mitigation.split("+")]))
         found = wakeup.stages(facts, asked.platform, means, storage=asked.storage)
         found |= {"weights_gb": weights, "gpus": constant("gpus", float(asked.gpus), "GPU"),
                   "detect_s": constant("detect_s", 0.0, "second")}  # fmt: skip
         values = formula.evaluate(coldstart, {n: q.value for n, q in found.items()}, ("cold_start_s", "load_s"))
         share = float(tier.share.value)
-        tiers.append((tier.name, share, float(values["cold_start_s"])))
+        met.append((tier.name, share, float(values["cold_start_s"])))
         for stage, seconds in coldstart.waterfall(values):
             course[stage] = course.get(stage, 0.0) + share * seconds
         count = max(round(share * DRAWS), 1)
@@ -214,7 +212,7 @@ def waking(facts: Facts, asked: Serving, seed: int = 0) -> Waking:
         draws.append(np.broadcast_to(made, count))
         rows += [r for q in (*found.values(), tier.share) for r in q.rows]
     stages = sorted(course.items(), key=lambda s: ORDER.index(s[0]))
-    return Waking(seconds=np.concatenate(draws), tiers=tuple(tiers), stages=tuple(stages),
+    return Waking(seconds=np.concatenate(draws), tiers=tuple(met), stages=tuple(stages),
                   rows=tuple(dict.fromkeys(rows)))  # fmt: skip
 
 

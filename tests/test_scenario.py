@@ -128,6 +128,17 @@ MISTAKES = {
     "a service without a token": (
         toml(**{"in": "tokens_in_per_month = 0", "out": "tokens_out_per_month = 0"}), "states no work", "tokens_in"),
     "runs without hours": (toml("runs_per_month = 4"), "runs without hours", "gpu_hours_per_run"),
+    "lock-in without a law": (toml("[lockin]", "term_months = 3"), "jurisdiction is missing", "add lockin"),
+    "lock-in to an unknown service": (
+        toml("[lockin]", "jurisdiction = 'EU'", "[lockin.services]", f"SageMakr = 1 {HERE}"), "SageMakr",
+        "did you mean 'SageMaker'"),
+    "a rival that is none": (
+        toml("[lockin]", "jurisdiction = 'EU'", f"rival = 'CoreWeav' {HERE}"), "CoreWeav", "did you mean 'CoreWeave'"),
+    "an unknown purpose": (
+        toml("[lockin]", "jurisdiction = 'EU'", f"purpose = 'switch' {HERE}"), "switch", "did you mean 'switching'"),
+    "a link that moves backwards": (
+        toml("[lockin]", "jurisdiction = 'EU'", f"link_gbit_per_s = {{ value = 1, low = -1, high = 2 }} {HERE}"),
+        "out of range", "above 0"),
     "a typo in serving": (toml("[serving]", f"modle = 'x' {HERE}"), "unknown key", "did you mean 'model'"),
     "a key with a typo": (
         toml(months="months = 12", name=f'nmae = "service" {HERE}'), "unknown key", "did you mean 'name'"),

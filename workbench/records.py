@@ -355,6 +355,24 @@ class Serving:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lockin:
+    """What leaving the incumbent meets: law, contract, and how much rests on each service (names of dependences.csv).
+    Money in the scenario's currency."""
+
+    jurisdiction: Text
+    purpose: Literal["switching", "parallel"] = "switching"
+    rival: Text = "best"
+    services: Mapping[str, NotNegative] = field(default_factory=dict)
+    bill_per_month: Positive | Range | None = None
+    term_months: Annotated[float, Ge(0), Le(120)] = 0.0
+    committed_per_month: NotNegative = 0.0
+    prepaid: NotNegative = 0.0
+    link_gbit_per_s: Positive | Range | None = None
+    data_growth_per_month: Annotated[float, Gt(-1)] | Range | None = None
+    surface_growth_per_month: Annotated[float, Gt(-1)] | Range | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scenario:
     """One question: a workload, its constraints, a horizon and the day on which it is asked."""
 
@@ -374,6 +392,7 @@ class Scenario:
     assumptions: Mapping[str, float | Range] = field(default_factory=dict)
     quotes: tuple[Quote, ...] = ()
     serving: Serving | None = None
+    lockin: Lockin | None = None
     origin: str = ""
     """How the user named it: a path, or the name of a shipped scenario (filled on load)."""
     places: Mapping[str, str] = field(default_factory=dict)

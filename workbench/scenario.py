@@ -330,6 +330,7 @@ NAMED = {
     "terms.negotiated_discount": "providers", "assumptions": "assumptions", "quotes.provider": "providers",
     "quotes.gpu": "accelerators", "serving.model": "models", "serving.gpu": "accelerators",
     "serving.platform": "platforms", "serving.traffic": "traffic",
+    "lockin.services": "services", "lockin.jurisdiction": "jurisdictions", "lockin.rival": "rivals",
 }  # fmt: skip
 """Key -> the kind of names that it, each of its entries or each of its keys must be one of."""
 
@@ -372,6 +373,8 @@ def names(facts: Facts) -> dict[str, Collection[str]]:
     return {
         "providers": set(facts.provider_kinds),
         "incumbents": {"none", *facts.provider_kinds},
+        "rivals": {"best", *facts.provider_kinds},
+        "services": set(facts.dependences),
         "accelerators": {p.gpu for p in facts.prices},
         "jurisdictions": {r["jurisdiction"] for r in facts.regions.values()},
         "markets": {r["market"] for r in facts.regions.values()},

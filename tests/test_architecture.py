@@ -102,10 +102,14 @@ def test_models_do_not_import_each_other(module):
     assert {m for m in inside(module) if m.startswith("models.")} <= CHAIN.get(module, set())
 
 
+EXIT = ("sides", "bill", "leaving")
+"""What staying and going cost, the bill for leaving, and what it means: money of two plans and of the move between."""
+
+
 @pytest.mark.parametrize("module", in_room("decision"))
 def test_models_are_composed_in_few_places(module):
     """Money in outcome; a replica and its traffic in waking, on which latency, frontier, pool and replay rest."""
-    composing = {f"decision.{m}" for m in ("outcome", "waking", "latency", "frontier", "pool", "replay")}
+    composing = {f"decision.{m}" for m in ("outcome", "waking", "latency", "frontier", "pool", "replay", *EXIT)}
     assert module in composing or not {m for m in inside(module) if m.startswith("models.")}
 
 

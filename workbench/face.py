@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     import ipywidgets
 
     from workbench.decision.frontier import Frontier, Progress
+    from workbench.decision.leaving import Leaving
     from workbench.decision.replay import Replay
     from workbench.models.policies import Policy
+
+
+DRAWN = ("decide", "lockin")
+"""Commands that take the number of draws."""
 
 
 def facts(as_of: date) -> Facts:
@@ -49,6 +54,20 @@ def decide(
         scenario = load(scenario)
     known = facts(scenario.as_of)
     return answer.decide(known, scenario, strict=strict, only=only, stamp=stamp(scenario, known, strict=strict))
+
+
+def lockin(scenario: Scenario | str | Path) -> "Leaving":
+    """What it would take to leave the scenario's incumbent: the bill by month, the saving, and the option to go.
+
+    Without an incumbent, what leaving the decision's answer would cost later. Raises WorkbenchError for a service that
+    no row knows, Infeasible where there is nothing to leave or nowhere to go.
+    """
+    from workbench.decision import leaving, study
+
+    if not isinstance(scenario, Scenario):
+        scenario = load(scenario)
+    known = facts(scenario.as_of)
+    return leaving.leaving(study.study(known, scenario), stamp=stamp(scenario, known, command="lockin"))
 
 
 def coldstart(
@@ -96,9 +115,8 @@ def replay(trace: str | Path, policy: str | Path, *, seed: int = 0, as_of: date 
 def stamp(scenario: Scenario, known: Facts, *, strict: bool = False, command: str = "decide") -> dict[str, Any]:
     """What made a result, and the command that makes it again."""
     asked = shlex.quote(scenario.origin or scenario.name)
-    command = f"workbench {command} {asked} --as-of {scenario.as_of} --seed {scenario.seed}"
-    if "decide" in command:
-        command += f" --draws {scenario.draws}"
+    draws = f" --draws {scenario.draws}" if command in DRAWN else ""
+    command = f"workbench {command} {asked} --as-of {scenario.as_of} --seed {scenario.seed}{draws}"
     return {
         "version": workbench.__version__, "datasets": known.digest, "scenario": _digest(scenario),
         "seed": scenario.seed, "draws": scenario.draws, "as_of": scenario.as_of.isoformat(),

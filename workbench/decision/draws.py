@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 from statistics import NormalDist
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.decision.offers import Option
 from workbench.records import Evidence, Quantity
 
 Array = NDArray[np.float64]
@@ -23,6 +22,14 @@ MARKET: Key = ("market price",)
 STREAM_BYTES = 8
 PRICES = ("list_price", "committed_list_price")
 """Inputs that are quotes: what they may turn out to be differs from how they move after that."""
+
+
+class Bound(Protocol):
+    """An option, or anything else that has bound rows to names."""
+
+    @property
+    def inputs(self) -> Mapping[str, Quantity]:
+        """Name -> what is bound to it."""
 
 
 def key(quantity: Quantity) -> Key:
@@ -55,7 +62,7 @@ class Draws:
         return drawn[:, 0] if drawn is not None else None if quantity is None else quantity.value
 
 
-def uncertain(options: Iterable[Option]) -> tuple[dict[Key, Quantity], list[Key]]:
+def uncertain(options: Iterable[Bound]) -> tuple[dict[Key, Quantity], list[Key]]:
     """The distinct uncertain quantities of the options, and the shocks that move their prices."""
     quantities: dict[Key, Quantity] = {}
     shocks: dict[Key, None] = {MARKET: None}
@@ -68,7 +75,7 @@ def uncertain(options: Iterable[Option]) -> tuple[dict[Key, Quantity], list[Key]
     return quantities, list(shocks)
 
 
-def draw(options: Iterable[Option], size: int, seed: int) -> Draws:
+def draw(options: Iterable[Bound], size: int, seed: int) -> Draws:
     """`size` draws of every uncertain quantity, triangular between low, value and high, and of every shock, normal.
 
     Each column has one draw in each of `size` strata of equal probability, in an order of its own.
@@ -83,7 +90,7 @@ def draw(options: Iterable[Option], size: int, seed: int) -> Draws:
     return Draws({k: v[:, None] for k, v in values.items()}, quantities)
 
 
-def central(options: Iterable[Option]) -> Draws:
+def central(options: Iterable[Bound]) -> Draws:
     """One draw with every input at its median."""
     quantities, shocks = uncertain(options)
     middle = np.full((1, 1), 1 / 2)

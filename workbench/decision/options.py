@@ -188,6 +188,64 @@ def _dates(exercise_at: Sequence[float] | Array) -> Array:
     return dates
 
 
+# --- windows on a horizon that ends: what is still to be saved shrinks, the bill for leaving has a course of its own
+
+
+class Windows(NamedTuple):
+    """Dates at which one may leave, in years from today, and what that means, each in its date's money.
+
+    `value` is what one stops paying from then to the horizon, `cost` what one pays elsewhere instead, `switching_cost`
+    the bill for the move: (date, ...), as expected today.
+    """
+
+    years: Array
+    value: Array
+    cost: Array
+    switching_cost: Array
+
+
+class Exit(NamedTuple):
+    """What being able to leave is worth, to who does not leave today too, and the chance of ever leaving."""
+
+    value: Any
+    waiting: Any
+    chance: Any
+
+
+def exit_lattice(windows: Windows, volatility: Any, rate: float, steps: int = STEPS) -> Exit:
+    """The option to leave for good at any of the dates, on a binomial lattice of the rival's price against today's.
+
+    That ratio has the `volatility` (by the year) of an exchange and no drift but what `cost` and `value` expect; `rate`
+    is the yearly discount rate, compounded by the year. A date is taken at its nearest step. Raises WorkbenchError on
+    bad dates or numbers.
+    """
+    dates = numbers(WHERE, years=np.atleast_1d(windows.years))[0]
+    money = numbers(WHERE, low=-np.inf, value=windows.value, cost=windows.cost, switching_cost=windows.switching_cost)
+    spread, rate = numbers(WHERE, volatility=volatility, rate=rate)
+    numbers(WHERE, low=1, steps=steps)
+    step = dates[-1] / steps
+    at_step = {int(k): j for j, k in enumerate(np.rint(dates / step))} if step > 0 else {steps: len(dates) - 1}
+    jump = spread * math.sqrt(step)
+    up, factor = 1 / (1 + np.exp(jump)), (1 + rate) ** -step
+    value, cost, switching = fitting(WHERE, *money)
+    ups = np.arange(steps + 1.0).reshape(-1, *[1] * np.broadcast(value[0], jump).ndim)
+
+    def gain(at: int) -> Array:
+        j = at_step[at]
+        return value[j] - switching[j] - cost[j] * np.exp(jump * (2 * ups[: at + 1] - at))
+
+    waiting = np.zeros_like(gain(steps))
+    option, chance = np.maximum(gain(steps), 0), np.where(gain(steps) > 0, 1.0, 0.0)
+    for at in reversed(range(steps)):
+        waiting = factor * (up * option[1:] + (1 - up) * option[:-1])
+        chance = up * chance[1:] + (1 - up) * chance[:-1]
+        option = waiting
+        if at in at_step:
+            go = gain(at)
+            option, chance = np.maximum(waiting, go), np.where(go >= np.maximum(waiting, 0), 1.0, chance)
+    return Exit(*numbers(WHERE, option=option[0], waiting=waiting[0], chance=chance[0]))
+
+
 # --- no closed form: two prices and a switching cost
 
 

@@ -195,6 +195,54 @@ def test_people_read_the_answer_in_one_sentence(run, chat):
     assert chat["answer"]["provider"].split(" + ")[0] in verdict
 
 
+# --- lockin
+
+
+LOCKIN = {"exit_cost", "portability", "by_month", "option_value", "wait", "last_month_to_leave"}
+BILL = {"egress", "re_engineering", "retraining", "dual_running", "breakage", "lost_discount", "risk", "total"}
+
+
+@pytest.mark.parametrize("name", ["health", "chat"])
+def test_lockin_prints_what_the_contract_names(run, name):
+    said = run("lockin", name, "--json", *FEW)
+    assert said.status == 0
+    told = said.json
+    assert set(told) >= LOCKIN | {"rows", "evidence", "stamp"}
+    assert set(told["exit_cost"]) == BILL
+    assert told["exit_cost"]["total"] == pytest.approx(sum(v for k, v in told["exit_cost"].items() if k != "total"))
+    assert 0 <= told["portability"] <= 1
+    assert [m["month"] for m in told["by_month"]] == list(range(12))
+    assert all(set(m) >= {"month", "exit_cost", "saving_pv", "pays"} for m in told["by_month"])
+    assert told["option_value"] >= 0
+    assert isinstance(told["wait"], bool)
+
+
+def test_the_stamp_of_lockin_makes_the_same_json_again(run):
+    told = run("lockin", "health", "--json", *FEW).json
+    assert run(*told["stamp"]["command"].split()[1:], "--json").json == told
+
+
+def test_people_read_what_leaving_costs_with_its_rows(run):
+    said = run("lockin", "tpu", *FEW)
+    assert said.status == 0
+    assert "Leaving AWS for GCP costs" in " ".join(said.out.split())
+    assert "dependences.csv:" in said.out
+    assert "self-assessed" in " ".join(said.out.split())
+
+
+def test_nowhere_to_go_is_exit_1(run, scenario):
+    only = scenario('providers = ["Lambda"]', "[incumbent]", 'provider = "Lambda"')
+    said = run("lockin", only, "--json", *FEW)
+    assert said.status == 1
+    assert "nowhere to go" in said.json["error"]["what"]
+
+
+def test_a_service_that_no_row_knows_is_exit_2(run, scenario):
+    said = run("lockin", scenario("[incumbent]", 'provider = "AWS"', 'services = ["SageMakr"]'), "--json", *FEW)
+    assert said.status == 2
+    assert "SageMaker" in said.json["error"]["remedy"]
+
+
 # --- exit 1: no decision
 
 
@@ -239,6 +287,9 @@ BAD = {
     "no draws": (["decide", "chat", "--draws", "0"], None),
     "too many draws": (["decide", "chat", "--draws", "999999999"], None),
     "no scenario": (["decide"], None),
+    "lock-in under no law": (["lockin", "FILE"], (SOUND + "[lockin]\nterm_months = 3\n").encode()),
+    "lock-in under an unknown law": (["lockin", "FILE"], (SOUND + "[lockin]\njurisdiction = 'EUU'\n").encode()),
+    "a typo in lock-in": (["lockin", "FILE"], (SOUND + "[lockin]\njurisdiction = 'EU'\nterm_month = 1\n").encode()),
     "an unknown option": (["decide", "chat", "--frobnicate"], None),
     "an unknown command": (["decode", "chat"], None),
     "a report of nothing": (["report"], None),
@@ -784,7 +835,7 @@ def test_every_command_prints_json():
 
 
 def test_only_commands_that_are_due_exist():
-    assert set(subcommands()) == {"check", "decide", "coldstart", "export", "report", "lab"}
+    assert set(subcommands()) == {"check", "decide", "coldstart", "lockin", "export", "report", "lab"}
 
 
 def test_json_numbers_are_unrounded(chat):

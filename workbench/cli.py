@@ -20,6 +20,7 @@ examples:
   workbench decide chat                     the answer for a shipped scenario
   workbench decide my.toml --json           the same for your own file, for a machine
   workbench coldstart chat                  how slow it is when it wakes, and the cheapest policy
+  workbench lockin health                   what it would take to leave, and whether to wait
   workbench export knative chat             that policy as a file for the cluster
   workbench report chat                     the executive report, in reports/out/
   workbench check                           are the datasets, scenarios and notebooks sound?
@@ -51,6 +52,12 @@ def _asks(parser: argparse.ArgumentParser, **more: str) -> None:
     parser.add_argument("--seed", type=int, metavar="N", help="seed of all that is drawn")
 
 
+def _draws(parser: argparse.ArgumentParser) -> None:
+    """What a question has that is answered over draws."""
+    _asks(parser)
+    parser.add_argument("--draws", type=int, metavar="N", help="number of draws")
+
+
 def _parser() -> argparse.ArgumentParser:
     question = "Where should this AI workload run, at what cost, and how sure is that?"
     raw = argparse.RawDescriptionHelpFormatter
@@ -69,14 +76,16 @@ def _parser() -> argparse.ArgumentParser:
     command("check", _check, "Validate datasets, scenarios and notebooks.", "workbench check --json")
     decide = command("decide", _decide, "The answer to a scenario: where to run, how much, how sure, what flips it.",
                      "workbench decide chat --as-of today --strict")  # fmt: skip
-    _asks(decide)
-    decide.add_argument("--draws", type=int, metavar="N", help="number of draws")
+    _draws(decide)
     decide.add_argument("--strict", action="store_true", help="exclude prices that are stale on that day")
     waking = command("coldstart", _coldstart, "How slow a model is when it wakes, and the cheapest policy to mend it.",
                      "workbench coldstart chat")  # fmt: skip
     _asks(waking, nargs="?")
     waking.add_argument("--trace", type=Path, metavar="FILE", help="recorded requests (csv, jsonl, parquet)")
     waking.add_argument("--policy", type=Path, metavar="FILE", help="one policy, for a trace (a TOML file)")
+    lockin = command("lockin", _lockin, "What leaving costs today and later, and what being able to leave is worth.",
+                     "workbench lockin health")  # fmt: skip
+    _draws(lockin)
     export = command("export", _export, "The cheapest policy that meets the objective, as a file for a cluster.",
                      "workbench export knative chat")  # fmt: skip
     export.add_argument("format", metavar="FORMAT", choices=EXPORTS, help=f"what to write: {' or '.join(EXPORTS)}")
@@ -194,6 +203,19 @@ def _coldstart(options: argparse.Namespace) -> int:
         _print_json(found.as_dict())
     else:
         terminal.show_waking(found)
+    return 0
+
+
+def _lockin(options: argparse.Namespace) -> int:
+    from workbench import face
+
+    found = face.lockin(_scenario(options))
+    if options.json:
+        _print_json(found.as_dict())
+    else:
+        from workbench import terminal
+
+        terminal.show_leaving(found)
     return 0
 
 

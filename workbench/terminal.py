@@ -16,6 +16,7 @@ from workbench.records import SHOWN
 if TYPE_CHECKING:
     from workbench.decision.answer import Decision
     from workbench.decision.frontier import Frontier
+    from workbench.decision.leaving import Leaving
     from workbench.decision.replay import Replay
 
 MOST_OPTIONS = 10
@@ -85,6 +86,29 @@ def _lines(decision: "Decision") -> list[str]:
     rows = decision.answer.rows
     more = f" and {len(rows) - MOST_ROWS} more" if len(rows) > MOST_ROWS else ""
     return [*lines, f"Rows, by share of the cost: {', '.join(rows[:MOST_ROWS])}{more}."]
+
+
+def show_leaving(found: "Leaving", console: Console | None = None) -> None:
+    """Print what leaving would take, each sentence with the rows that its largest figure rests on."""
+    from workbench import exit_prose
+
+    console, scenario = console or Console(highlight=False), found.scenario
+    console.print(f"[bold]{escape(scenario.title or scenario.name)}[/bold]: leaving, as of {scenario.as_of}")
+    for text in exit_prose.sentences(found):
+        console.print(escape(str(text).strip()))
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("month", "bill", "saving", "brings", "pays in"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for m in found.as_dict()["by_month"]:
+        money = (f"{m[n]:,.0f}" for n in ("exit_cost", "saving_pv", "npv"))
+        table.add_row(str(m["month"]), *money, f"{m['pays_probability']:.0%}")
+    table.caption = "USD of the month in which one leaves, means; pays in: share of the draws"
+    console.print(table)
+    for part in found.parts:
+        rows = ", ".join(dict.fromkeys(r for q in found.cited.get(part, ()) for r in q.rows[:1]))
+        console.print(f"{part.replace('_', ' ')}: {found.parts[part]:,.0f} USD" + escape(f" [{rows}]" if rows else ""))
+    console.print(f"[dim]{escape(', '.join(f'{k} {v}' for k, v in found.stamp.items() if k != 'command'))}[/dim]")
+    console.print(f"[dim]again: {escape(str(found.stamp.get('command', '')))}[/dim]")
 
 
 BEAT = 0.5

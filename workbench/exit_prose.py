@@ -1,0 +1,149 @@
+"""What leaving means in words: the bill, whether it pays and when, the option to go, and what the law says.
+
+One text for the terminal and the report; every numeral is cited.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from workbench.cite import Cited, Name, Prose, plain, say
+from workbench.decision.bill import PARTS
+from workbench.decision.leaving import NOW, WAIT
+from workbench.prose import usd, words
+from workbench.records import Evidence
+
+if TYPE_CHECKING:
+    from workbench.decision.leaving import Leaving
+    from workbench.decision.ties import Conformance
+
+PURPOSES = {"switching": "a move", "parallel": "parallel use"}
+LARGEST = 2
+"""Parts of the bill that its sentence names."""
+
+
+def _money(found: "Leaving", value: float, rows: tuple[str, ...] = ()) -> Cited:
+    return Cited(value, "USD", rows or found.rows, Evidence.ESTIMATED, text=usd(value))
+
+
+def _part(found: "Leaving", part: str) -> Cited:
+    return _money(found, found.parts[part], tuple(r for q in found.cited[part] for r in q.rows))
+
+
+def _count(found: "Leaving", value: float) -> Cited:
+    return Cited(value, "", found.rows, Evidence.ESTIMATED, text=plain(value, ""))
+
+
+def _horizon(found: "Leaving") -> Cited:
+    place = found.scenario.places.get("months")
+    return Cited(found.scenario.months, "", (place,) if place else (), Evidence.YOURS, text=str(found.scenario.months))
+
+
+def bill(found: "Leaving") -> Prose:
+    """What leaving costs today, what most of it is, and how it grows."""
+    ranked = sorted(PARTS, key=lambda p: -found.parts[p])[:LARGEST]
+    first, second = (say("{what} {usd}", what=words(p), usd=_part(found, p)) for p in ranked)
+    low, high = (_money(found, v) for v in found.spread("exit_cost"))
+    return say(
+        "{whose}Leaving {here} for {rival} costs {total} today (P10 {low}, P90 {high}), most of it {first} and"
+        " {second}; at the end of the horizon of {months} months it costs {later}.",
+        whose=_whose(found), here=Name(found.here.provider), rival=Name(found.rival.provider),
+        total=_money(found, found.parts["total"]), low=low, high=high, first=first, second=second,
+        months=_horizon(found), later=_money(found, float(found.mean("exit_cost")[-1])),
+    )  # fmt: skip
+
+
+def _whose(found: "Leaving") -> Any:
+    if not found.assumed:
+        return ""
+    return say("Nothing runs yet, so {here}, the decision's answer, is taken for the incumbent to come. ",
+               here=Name(found.here.provider))  # fmt: skip
+
+
+def advice(found: "Leaving") -> Prose:
+    """Leave now, wait or stay, with what that rests on."""
+    worth, saving = found.worth, float(found.mean("saving_pv")[0])
+    what = {NOW: "Leave now", WAIT: "Wait"}.get(worth.advice, "Stay")
+    pays = say("it pays in no month") if found.last_month is None else say(
+        "the last month in which it pays is month {month} from now", month=_count(found, found.last_month))  # fmt: skip
+    side = say("saves {usd}", usd=_money(found, saving)) if saving >= 0 else say(
+        "costs {usd} more", usd=_money(found, -saving))  # fmt: skip
+    return say(
+        "{what}: to the end of the horizon the rival {side}, before the bill; {pays}. Being free to leave is worth"
+        " {worth}; in {chance} of the futures of the two prices one ever goes{threshold}.",
+        what=what, side=side, pays=pays, worth=_money(found, worth.option.value),
+        chance=Cited(worth.option.chance, "share", found.rows, Evidence.ESTIMATED),
+        threshold=_threshold(found),
+    )  # fmt: skip
+
+
+def _threshold(found: "Leaving") -> Any:
+    at = found.worth.threshold
+    if at is None:
+        return ""
+    return say(", and going at once is right where the saving is at least {ratio} times the bill",
+               ratio=_count(found, at))  # fmt: skip
+
+
+def power(found: "Leaving") -> Prose:
+    """What an incumbent can make of it, and what a failing one would cost."""
+    return say(
+        "The bill lets {here} charge up to {cap} a month more before one would go; price rises to be expected cost"
+        " {rises} over the horizon, and a provider that fails {forced} on average.",
+        here=Name(found.here.provider), cap=_money(found, found.premium_cap), rises=_money(found, found.price_rises),
+        forced=_money(found, found.forced_migration),
+    )  # fmt: skip
+
+
+def portability(found: "Leaving") -> Prose:
+    """The index beside days and money, with the state of conformance of both platforms."""
+    rows = tuple(r for q in found.ties.effort for r in q.rows)
+    days, cost = (float(found.mean(n)[0]) for n in ("surface", "re_engineering"))
+    names = ", ".join(t.service.service for t in found.ties.services)
+    return say(
+        "Of the effort in {names}, {index} carries over; {days} person-days ({usd}) would be written anew. {one} {two}",
+        names=Name(names), index=Cited(found.portability, "share", rows, Evidence.ESTIMATED),
+        days=Cited(days, "", rows, Evidence.ESTIMATED, text=plain(days, "")), usd=_money(found, cost, rows),
+        one=_conformance(found, found.conformance[0]), two=_conformance(found, found.conformance[1]),
+    )  # fmt: skip
+
+
+def _conformance(found: "Leaving", state: "Conformance") -> Prose:
+    who = Name(state.provider)
+    if state.listed is None or state.until is None:
+        return say("{who} is not on the CNCF's list of AI conformance.", who=who)
+    version, day, until = map(Name, (f"Kubernetes {state.version}", str(state.listed), str(state.until)))
+    held = "is" if state.holds(found.scenario.as_of) else "is no longer"
+    return say(
+        "{who} {held} on the CNCF's list of AI conformance ({version}; self-assessed, from {day} to {until}).",
+        who=who, held=held, version=version, day=day, until=until,
+    )  # fmt: skip
+
+
+def law(found: "Leaving") -> Prose:
+    """What the customer's law says on egress for a move, and from which day on."""
+    name, purpose = found.ties.jurisdiction, PURPOSES[found.ties.purpose]
+    if not found.ties.laws:
+        where = say(" under {law} law", law=Name(name)) if name else ""
+        return say("No law on record caps what a move out may cost{where}.", where=where)
+    said: list[Any] = []
+    for rule in found.ties.laws:
+        most = "nothing" if rule.quantity and rule.quantity.value == 0 else "no more than it costs the seller"
+        said += [", " if said else "", say("from {day} {most} ({row})", day=Name(str(rule.valid_from)), most=most,
+                                           row=Name(rule.row))]  # fmt: skip
+    return say("Under {law} law egress for {purpose} may cost {said}.", law=Name(name), purpose=purpose,
+               said=Prose(tuple(said)))  # fmt: skip
+
+
+def ranking(found: "Leaving") -> Prose:
+    """Whether the exit changes which option is best."""
+    made = found.ranking
+    best, without = (Name(r.outcome.plan.id) for r in (made.best, made.without))
+    if not made.flips:
+        return say("With the bill for leaving at the end of the horizon counted, {best} stays the cheapest.", best=best)
+    cost, other = (_money(found, r.with_exit, r.outcome.rows) for r in (made.best, made.without))
+    return say("With the bill for leaving at the end of the horizon counted, {best} costs {cost} and is cheaper than"
+               " {without} with {other}.", best=best, cost=cost, without=without, other=other)  # fmt: skip
+
+
+def sentences(found: "Leaving") -> tuple[Prose, ...]:
+    """All of it, in the order in which it is read."""
+    return tuple(text(found) for text in (bill, advice, power, portability, law, ranking))

@@ -334,6 +334,24 @@ def test_a_folder_that_cannot_be_made_is_bad_input(tmp_path):
         report.batch([small(tmp_path, "a.toml")], tmp_path / "file" / "out", quiet=True)
 
 
+# --- what leaving would take
+
+
+def test_a_report_tells_what_leaving_would_take(made):
+    _, _, (page, _) = made
+    assert "What leaving would take" in page
+    assert "Nothing runs yet, so" in page
+
+
+def test_a_report_without_anywhere_to_go_says_so(tmp_path):
+    path = small(tmp_path, "alone.toml")
+    path.write_text(path.read_text(encoding="utf-8").replace("[constraints]", '[constraints]\nproviders = ["Lambda"]'),
+                    encoding="utf-8")  # fmt: skip
+    result = report.batch([path], tmp_path / "out", quiet=True)["reports"][0]
+    assert result["status"] == "ok"
+    assert "No bill can be told" in Path(result["files"][0]).read_text(encoding="utf-8")
+
+
 # --- in a browser
 
 
@@ -346,7 +364,7 @@ def test_a_report_opens_offline_and_prints_on_two_sheets(made, browser):
     browser.page.on("pageerror", lambda error: said.append(str(error)))
     browser.page.goto(path.as_uri())
     assert browser.page.locator(".verdict").inner_text() == result["reports"][0]["headline"]
-    assert browser.page.locator("svg").count() == 4
+    assert browser.page.locator("svg").count() == 5
     assert set(browser.requests) == {path.as_uri()}
     assert said == []
     pdf = browser.page.pdf(prefer_css_page_size=True)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.cite import Cited, Name, Prose, plain, say
 from workbench.decision.bill import PARTS
-from workbench.decision.leaving import NOW, WAIT
-from workbench.prose import usd, words
-from workbench.records import Evidence
+from workbench.decision.leaving import NOW, WAIT, leaving
+from workbench.prose import Stack, plan_name, usd, words
+from workbench.records import Evidence, WorkbenchError
 
 if TYPE_CHECKING:
+    from workbench.decision.answer import Decision
     from workbench.decision.leaving import Leaving
     from workbench.decision.ties import Conformance
 
@@ -68,19 +69,17 @@ def advice(found: "Leaving") -> Prose:
         "costs {usd} more", usd=_money(found, -saving))  # fmt: skip
     return say(
         "{what}: to the end of the horizon the rival {side}, before the bill; {pays}. Being free to leave is worth"
-        " {worth}; in {chance} of the futures of the two prices one ever goes{threshold}.",
-        what=what, side=side, pays=pays, worth=_money(found, worth.option.value),
-        chance=Cited(worth.option.chance, "share", found.rows, Evidence.ESTIMATED),
-        threshold=_threshold(found),
+        " {worth}.", what=what, side=side, pays=pays, worth=_money(found, round(worth.option.value)),
     )  # fmt: skip
 
 
-def _threshold(found: "Leaving") -> Any:
+def rule(found: "Leaving") -> Prose:
+    """How likely one ever goes as the two prices move, and from which saving on one should go at once."""
     at = found.worth.threshold
-    if at is None:
-        return ""
-    return say(", and going at once is right where the saving is at least {ratio} times the bill",
-               ratio=_count(found, at))  # fmt: skip
+    chance = Cited(found.worth.option.chance, "share", found.rows, Evidence.ESTIMATED)
+    when = say(" Going at once is right where the saving is at least {ratio} times the bill.",
+               ratio=_count(found, at)) if at else ""  # fmt: skip
+    return say("In {chance} of the futures of the two prices one ever goes.{when}", chance=chance, when=when)
 
 
 def power(found: "Leaving") -> Prose:
@@ -136,7 +135,7 @@ def law(found: "Leaving") -> Prose:
 def ranking(found: "Leaving") -> Prose:
     """Whether the exit changes which option is best."""
     made = found.ranking
-    best, without = (Name(r.outcome.plan.id) for r in (made.best, made.without))
+    best, without = (plan_name(r.outcome) for r in (made.best, made.without))
     if not made.flips:
         return say("With the bill for leaving at the end of the horizon counted, {best} stays the cheapest.", best=best)
     cost, other = (_money(found, r.with_exit, r.outcome.rows) for r in (made.best, made.without))
@@ -144,6 +143,22 @@ def ranking(found: "Leaving") -> Prose:
                " {without} with {other}.", best=best, cost=cost, without=without, other=other)  # fmt: skip
 
 
+def of(decision: "Decision") -> "Leaving | None":
+    """Leaving as it follows from a decision; None where there is nowhere to go, or a service is not known."""
+    try:
+        return leaving(decision.study, stamp=decision.stamp)
+    except WorkbenchError:
+        return None
+
+
+def section(found: "Leaving | None") -> Stack:
+    """Leaving as a report tells it: the bill, whether it pays, and whether it changes the answer."""
+    texts = (bill, advice, ranking) if found else ()
+    said = [text(found) for text in texts if found] or [say("No bill can be told: no other seller is feasible, or a"
+                                                            " service in use is in no row.")]  # fmt: skip
+    return Stack((Prose(("What leaving would take",), tag="h2"), *said))
+
+
 def sentences(found: "Leaving") -> tuple[Prose, ...]:
     """All of it, in the order in which it is read."""
-    return tuple(text(found) for text in (bill, advice, power, portability, law, ranking))
+    return tuple(text(found) for text in (bill, advice, rule, power, portability, law, ranking))

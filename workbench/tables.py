@@ -324,12 +324,14 @@ def _contradictions(decision: "Decision") -> list[list[Any]]:
 # --- the sources
 
 
-def sources(decision: "Decision") -> "great_tables.GT":
-    """Each source behind the page's numbers, with its day, its address and the rows that were read from it."""
+def sources(decision: "Decision", more: Iterable[str] = ()) -> "great_tables.GT":
+    """Each source behind the page's numbers, with its day, its address and the rows that were read from it; `more` rows
+    are those of what the page says beside the decision."""
     facts = decision.study.facts
-    found = cite.sources(cited_rows(decision), facts)
+    cited = list(dict.fromkeys([*cited_rows(decision), *more]))
+    found = cite.sources(cited, facts)
     rows = [[Name(title), Name(day), Name(address), Name(_addresses(rows))] for title, day, address, rows in found]
-    own = [r for r in cited_rows(decision) if r not in facts.row_sources]
+    own = [r for r in cited if r not in facts.row_sources]
     if own:
         rows.append(
             [

@@ -18,6 +18,7 @@ from workbench.charts.choice import (
     ranges,
     ranges_frame,
 )
+from workbench.charts.exits import course, course_frame, region, region_frame, waterfall, waterfall_frame
 
 __all__ = [
     "COLOURS",
@@ -25,6 +26,8 @@ __all__ = [
     "TAIL",
     "TEXT",
     "bundle",
+    "course",
+    "course_frame",
     "difference",
     "difference_frame",
     "drivers",
@@ -35,6 +38,10 @@ __all__ = [
     "monthly_frame",
     "ranges",
     "ranges_frame",
+    "region",
+    "region_frame",
     "svg",
     "swapped",
+    "waterfall",
+    "waterfall_frame",
 ]

@@ -27,6 +27,7 @@ COLOURS = {
     "serverless": "#8F5EF1",
     "warm": "#7CB260",
     "cold": "#E69F00",
+    "bill": "#8822EE",
 }
 TEXT = "#777777"
 """Of all text in charts: a grey that is legible on white and on near-black, since a picture cannot know the page's."""

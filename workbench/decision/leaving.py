@@ -261,40 +261,59 @@ def _portable_upkeep(desk: Desk, tied: Ties, draws: Draws, values: Mapping[str, 
 # --- the option
 
 
-def _worth(found: Leaving) -> Worth:
-    months = found.scenario.months
-    rate, factor = found.middle("discount_rate"), found.mean("discount")[:, None]
-    monthly_rate = found.middle("rate_per_month")
+def windows(found: Leaving) -> Windows:
+    """The mean bills as dates at which one may leave, (month, 1)."""
+    factor, rate = found.mean("discount")[:, None], found.middle("rate_per_month")
     here = found.mean("incumbent_usd_per_month") + found.mean("staying_re_engineering")
     there = found.mean("rival_usd_per_month") + found.mean("rival_re_engineering")
-    value, cost_ = (exit_cost.saving_pv(b[:, None], factor, monthly_rate, 1.0) for b in (here, there))
+    value, cost = (exit_cost.saving_pv(b[:, None], factor, rate, 1.0) for b in (here, there))
+    return Windows(axis(found.scenario.months) / YEAR_MONTHS, value, cost, found.mean("exit_cost")[:, None])
+
+
+def _worth(found: Leaving) -> Worth:
     correlation = Desk(found.study.facts, found.scenario).assumption("price_correlation").value
     spread = Exchange(value=1.0, cost=1.0, vol_value=found.here.volatility, vol_cost=found.rival.volatility,
                       correlation=correlation).volatility  # fmt: skip
-    windows = Windows(axis(months) / YEAR_MONTHS, value, cost_, found.mean("exit_cost")[:, None])
-    return judged(windows, float(spread), rate)
+    return judged(windows(found), float(spread), found.middle("discount_rate"))
 
 
-def judged(windows: Windows, volatility: float, rate: float) -> Worth:
+def judged(course: Windows, volatility: float, rate: float) -> Worth:
     """The option to leave by month: leave now, wait or stay, for one course of the bills, (month, 1)."""
-    steps = max((len(windows.years) - 1) * STEPS_A_MONTH, 1)
-    option = Exit(*(float(np.ravel(x)[0]) for x in exit_lattice(windows, volatility, rate, steps)))
-    at_once = float(np.ravel(windows.value[0] - windows.cost[0] - windows.switching_cost[0])[0])
-    if at_once > 0 and at_once >= option.waiting:
-        advice = NOW
-    else:
-        advice = WAIT if option.chance >= 1 / 2 else STAY
-    return Worth(option=option, advice=advice, threshold=_threshold(windows, volatility, rate), volatility=volatility)
+    found, advice = _option(course, volatility, rate)
+    option = Exit(*(float(np.ravel(x)[0]) for x in found))
+    return Worth(option=option, advice=str(np.ravel(advice)[0]), threshold=_threshold(course, volatility, rate),
+                 volatility=volatility)  # fmt: skip
 
 
-def _threshold(windows: Windows, volatility: float, rate: float) -> float | None:
+def _option(course: Windows, volatility: Any, rate: float) -> tuple[Exit, Any]:
+    """The option and what to do today, in the shape of the bills and volatilities."""
+    option = exit_lattice(course, volatility, rate, max((len(course.years) - 1) * STEPS_A_MONTH, 1))
+    at_once = course.value[0] - course.cost[0] - course.switching_cost[0]
+    later = np.where(option.chance >= 1 / 2, WAIT, STAY)
+    return option, np.where((at_once > 0) & (at_once >= option.waiting), NOW, later)
+
+
+def regions(found: Leaving, ratios: Array, volatilities: Array) -> Any:
+    """What to do today, (ratio, volatility), were the saving that many times the bill and prices that volatile.
+
+    The rival's price is what is changed for it, in every month alike; the bills keep their course.
+    """
+    course = windows(found)
+    saving = ratios * course.switching_cost[0]
+    scale = np.maximum((course.value[0] - saving) / course.cost[0], 0)
+    grid = Windows(course.years, course.value[:, :, None], (course.cost * scale)[:, :, None],
+                   course.switching_cost[:, :, None])  # fmt: skip
+    return _option(grid, volatilities, found.middle("discount_rate"))[1]
+
+
+def _threshold(course: Windows, volatility: float, rate: float) -> float | None:
     """What is saved over what leaving costs, at the dearest rival for whom one would go today."""
-    value, rival, switching = (float(np.ravel(x[0])[0]) for x in windows[1:])
+    value, rival, switching = (float(np.ravel(x[0])[0]) for x in course[1:])
     if rival <= 0 or switching <= 0:
         return None
     scale = np.linspace(0, value / rival, SCALES)
-    steps = max(len(windows.years) - 1, 1)
-    waiting = exit_lattice(windows._replace(cost=windows.cost * scale), volatility, rate, steps).waiting
+    steps = max(len(course.years) - 1, 1)
+    waiting = exit_lattice(course._replace(cost=course.cost * scale), volatility, rate, steps).waiting
     lead = value - switching - rival * scale - waiting
     good = np.flatnonzero(lead >= 0)
     if not good.size:

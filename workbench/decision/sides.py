@@ -98,8 +98,12 @@ def rival_of(study: Study, desk: Desk, here: Side) -> Side:
 
 
 def _side(study: Study, desk: Desk, outcome: Outcome, *, sunk: bool = False, fresh: bool = False) -> Side:
-    """A plan's cost by month. `sunk`: joining it is paid already; `fresh`: it is not signed yet, so its price moves."""
-    off = {"setup_usd_per_gpu": constant("setup_usd_per_gpu", 0.0, "USD/GPU")} if sunk else {}
+    """A plan's cost by month. `sunk`: joining it is paid already; `fresh`: it is not signed yet, so its price moves.
+
+    Nobody waits for capacity: the one side runs, and until the other's is there the old bill runs on (dual running).
+    """
+    off = {"waiting_share": constant("waiting_share", 0.0, "share")}
+    off |= {"setup_usd_per_gpu": constant("setup_usd_per_gpu", 0.0, "USD/GPU")} if sunk else {}
     asked, home = study.scenario.lockin, study.scenario.incumbent
     if not home.other_spend_per_month and not (asked and asked.purpose == "parallel") and len(outcome.plan.legs) == 1:
         off["extra_providers"] = constant("extra_providers", 0.0, "provider")  # who leaves for good runs one platform

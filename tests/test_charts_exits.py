@@ -1,0 +1,53 @@
+"""Charts of leaving: what they add up to, what their titles say, and the map of what to do."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+import workbench as wb
+from workbench import charts
+from workbench.charts.exits import RATIOS, VOLATILITIES
+from workbench.decision.leaving import NOW, STAY, WAIT, Leaving, regions
+
+
+@cache
+def found(name: str) -> Leaving:
+    return wb.lockin(replace(wb.load(name), draws=256))
+
+
+@pytest.mark.parametrize("name", ["tpu", "health"])
+def test_the_bars_of_the_bill_lead_to_its_total(name):
+    frame = charts.waterfall_frame(found(name))
+    parts, total = frame.filter(~frame["total"]), frame.filter(frame["total"])
+    assert total["end"].item() * 1000 == pytest.approx(found(name).parts["total"])
+    assert parts["usd"].sum() == pytest.approx(total["usd"].item(), rel=0.02)  # slivers have no bar
+    assert parts["end"].to_list()[-1] == pytest.approx(total["end"].item(), rel=0.02)
+
+
+def test_the_course_says_when_it_pays():
+    assert "pays up to month" in charts.finding(charts.course(found("tpu")))
+    assert "pays in no month" in charts.finding(charts.course(found("health")))
+
+
+def test_the_map_agrees_with_the_advice_where_the_scenario_stands():
+    leaving = found("tpu")
+    ratio = leaving.mean("saving_pv")[0] / leaving.parts["total"]
+    cell = regions(leaving, np.array([ratio]), np.array([leaving.worth.volatility]))
+    assert cell.item() == leaving.worth.advice
+
+
+def test_on_the_map_going_needs_a_larger_saving_where_prices_move_more():
+    advice = regions(found("tpu"), RATIOS, VOLATILITIES)
+    assert set(np.unique(advice)) <= {NOW, WAIT, STAY}
+    now = [np.flatnonzero(advice[:, j] == NOW) for j in range(len(VOLATILITIES))]
+    first = [int(rows[0]) if rows.size else len(RATIOS) for rows in now]
+    assert first[0] < first[-1]
+    assert first == sorted(first)
+    assert all((advice[f:, j] == NOW).all() for j, f in enumerate(first))
+
+
+def test_a_swapped_chart_is_the_chart_of_the_other_rows():
+    one, other = (charts.course_frame(found("tpu")), charts.course_frame(found("health")))
+    assert charts.finding(charts.swapped(charts.course(one).to_dict(), other)) == other["finding"][0]

@@ -152,7 +152,7 @@ DOORS = {
     "duckdb": {"store", "bills"},
     "altair": {"charts.canvas"},
     "great_tables": {"tables"},
-    "ipywidgets": {"explorer", "waking_form"},  # two forms: one of a decision, one of a pool of replicas
+    "ipywidgets": {"explorer", "waking_form", "leaving_form"},  # a form each of a decision, a pool and an exit
     "anywidget": {"explorer"},
     "papermill": {"report"},
     "nbconvert": {"report"},

@@ -45,19 +45,19 @@ def dials(facts: Facts, scenario: Scenario) -> tuple[Dial, ...]:
         "training": ("gpu_hours_between_failures", "GPU-hours between failures"),
     }[scenario.demand.work]
     found = (
-        _assumed(desk, "utilisation", "Utilisation", "utilisation_poor", "utilisation_good"),
+        assumed(desk, "utilisation", "Utilisation", "utilisation_poor", "utilisation_good"),
         _demand(scenario),
         _months(scenario),
         _egress(desk),
-        _assumed(desk, "price_drift", "Price drift a month"),
-        _assumed(desk, "committed_share", "Committed share", "base_share"),
+        assumed(desk, "price_drift", "Price drift a month"),
+        assumed(desk, "committed_share", "Committed share", "base_share"),
         *_growth(scenario),
-        _assumed(desk, *of_work),
+        assumed(desk, *of_work),
     )
     return tuple(dial for dial in found if dial.quantity.uncertain)
 
 
-def _assumed(desk: Desk, name: str, label: str, *wider: str) -> Dial:
+def assumed(desk: Desk, name: str, label: str, *wider: str) -> Dial:
     """A dial over an assumption: it starts at the row that holds for any seller, and its range covers the rows of all
     sellers and those named by `wider`, since what it writes holds for all of them."""
     workload = {"serving": "decode"}.get(desk.scenario.demand.work, desk.scenario.demand.work)
@@ -85,10 +85,10 @@ SELLERS = ("provider", "provider_kind", "product", "gpu", "basis")
 
 
 def _assume(scenario: Scenario, value: float, name: str) -> Scenario:
-    return _off_file(replace(scenario, assumptions={**scenario.assumptions, name: value}), f"assumptions.{name}")
+    return off_file(replace(scenario, assumptions={**scenario.assumptions, name: value}), f"assumptions.{name}")
 
 
-def _off_file(scenario: Scenario, *keys: str) -> Scenario:
+def off_file(scenario: Scenario, *keys: str) -> Scenario:
     """What a slider wrote does not stand on the line of the file any more."""
     left = {k: v for k, v in scenario.places.items() if k not in keys and k.rpartition(".")[0] not in keys}
     return replace(scenario, places=left)
@@ -105,7 +105,7 @@ def _months(scenario: Scenario) -> Dial:
     least, most = get_type_hints(Scenario, include_extras=True)["months"].__metadata__
     quantity = replace(_stated(scenario, "months"), value=scenario.months, low=least.ge, high=most.le, unit="months",
                        note="The horizon of the decision")  # fmt: skip
-    return Dial(label="Months", quantity=quantity, write=lambda s, v: _off_file(replace(s, months=round(v)), "months"))
+    return Dial(label="Months", quantity=quantity, write=lambda s, v: off_file(replace(s, months=round(v)), "months"))
 
 
 SIZES = ("gpus", "tokens_out_per_month", "tokens_in_per_month", "requests_per_month", "runs_per_month",
@@ -129,7 +129,7 @@ def _scaled(scenario: Scenario, factor: float) -> Scenario:
     }
     if scenario.demand.gpus:
         changed["gpus"] = float(ceil(changed["gpus"]))  # half an accelerator runs nothing
-    return _off_file(replace(scenario, demand=replace(scenario.demand, **changed)), *(f"demand.{n}" for n in changed))
+    return off_file(replace(scenario, demand=replace(scenario.demand, **changed)), *(f"demand.{n}" for n in changed))
 
 
 def _times(number: float | Range, factor: float) -> float | Range:
@@ -154,7 +154,7 @@ def _growth(scenario: Scenario) -> Iterator[Dial]:
 
 def _grow(scenario: Scenario, value: float) -> Scenario:
     demand: Demand = replace(scenario.demand, growth_per_month=value)
-    return _off_file(replace(scenario, demand=demand), "demand.growth_per_month")
+    return off_file(replace(scenario, demand=demand), "demand.growth_per_month")
 
 
 def _egress(desk: Desk) -> Dial:
@@ -177,4 +177,4 @@ def _egress(desk: Desk) -> Dial:
 
 def _send(scenario: Scenario, value: float) -> Scenario:
     data = replace(scenario.data, egress_tb_per_month=value)
-    return _off_file(replace(scenario, data=data), "data.egress_tb_per_month")
+    return off_file(replace(scenario, data=data), "data.egress_tb_per_month")

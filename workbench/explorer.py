@@ -180,7 +180,7 @@ class Form(widgets.VBox):
     def refuse(self, error: WorkbenchError) -> None:
         """Show why there is no answer, in place of charts."""
         self.decision, self.pictures.specs = None, []
-        self.verdict.value = _heading(self.start) + _refusal(error)
+        self.verdict.value = _heading(self.start) + refusal(error)
 
     def _built(self, months: int, frames: list[Any]) -> tuple[dict[str, Any], ...]:
         """The charts of a horizon, built once: their axis ends where it does. All else is data, and swapped."""
@@ -247,7 +247,7 @@ def _answer(decision: Decision) -> str:
     return f"{prose.verdict(decision)._repr_html_()}<p><small>{decision.study.draws.size:,} draws</small></p>"
 
 
-def _refusal(error: WorkbenchError) -> str:
+def refusal(error: WorkbenchError) -> str:
     """Every mistake with its place and the way out."""
     problems = error.problems if isinstance(error, InputProblems) else (error,)
     lines = (f"<li>{escape(p.where)}: {escape(p.what)}. <i>{escape(p.remedy)}</i></li>" for p in problems)

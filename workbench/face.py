@@ -56,18 +56,19 @@ def decide(
     return answer.decide(known, scenario, strict=strict, only=only, stamp=stamp(scenario, known, strict=strict))
 
 
-def lockin(scenario: Scenario | str | Path) -> "Leaving":
+def lockin(scenario: Scenario | str | Path, *, only: Collection[Choice] | None = None) -> "Leaving":
     """What it would take to leave the scenario's incumbent: the bill by month, the saving, and the option to go.
 
-    Without an incumbent, what leaving the decision's answer would cost later. Raises WorkbenchError for a service that
-    no row knows, Infeasible where there is nothing to leave or nowhere to go.
+    Options are compared among `only` some choices where they are given. Without an incumbent, what leaving the
+    decision's answer would cost later. Raises WorkbenchError for a service that no row knows, Infeasible where there is
+    nothing to leave or nowhere to go.
     """
     from workbench.decision import leaving, study
 
     if not isinstance(scenario, Scenario):
         scenario = load(scenario)
     known = facts(scenario.as_of)
-    return leaving.leaving(study.study(known, scenario), stamp=stamp(scenario, known, command="lockin"))
+    return leaving.leaving(study.study(known, scenario, only=only), stamp=stamp(scenario, known, command="lockin"))
 
 
 def coldstart(

@@ -1,5 +1,6 @@
 """Charts of leaving: the bill as a waterfall, its course against the saving, and where to go, wait or stay."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,17 +99,24 @@ def course(source: Any) -> "alt.LayerChart":
 
 
 def region_frame(found: "Leaving") -> "pl.DataFrame":
-    """One row a cell of the map, (volatility, saving over bill), and one for where this scenario stands."""
+    """One row a block of the map, (volatility, saving over bill), and one for where this scenario stands."""
     advice = regions(found, RATIOS, VOLATILITIES)
-    wide, tall = ((ends[1] - ends[0]) / 2 for ends in (VOLATILITIES, RATIOS))
-    rows = [{"left": float(max(v - wide, 0)), "right": float(v + wide), "low": float(r - tall), "high": float(r + tall),
-             "advice": str(advice[i, j]), "here": False}
-            for i, r in enumerate(RATIOS) for j, v in enumerate(VOLATILITIES)]  # fmt: skip
+    rows = [row for j in range(len(VOLATILITIES)) for row in _blocks(advice[:, j], j)]
     ratio = found.mean("saving_pv")[0] / found.parts["total"]
     at, top = found.worth.volatility, float(np.clip(ratio, RATIOS[0], RATIOS[-1]))
     rows.append({"left": at, "right": at, "low": top, "high": top, "advice": found.worth.advice, "here": True})
     said = {NOW: "Leave now", WAIT: "Wait", STAY: "Stay"}[found.worth.advice]
     return framed(rows, f"{said}: the saving is {ratio:,.1f} times the bill")
+
+
+def _blocks(column: Any, at: int) -> Iterator[dict[str, Any]]:
+    """What to do at one volatility, ratios of one advice together."""
+    wide, tall = ((ends[1] - ends[0]) / 2 for ends in (VOLATILITIES, RATIOS))
+    ends = [*np.flatnonzero(column[1:] != column[:-1]), len(column) - 1]
+    for first, last in zip([0, *(e + 1 for e in ends[:-1])], ends, strict=True):
+        yield {"left": float(max(VOLATILITIES[at] - wide, 0)), "right": float(VOLATILITIES[at] + wide),
+               "low": float(RATIOS[first] - tall), "high": float(RATIOS[last] + tall), "advice": str(column[last]),
+               "here": False}  # fmt: skip
 
 
 def region(source: Any) -> "alt.LayerChart":

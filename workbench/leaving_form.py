@@ -1,0 +1,169 @@
+"""Sliders over leaving: law, contract, data, growth of the surface and how prices move; the bill and the advice follow.
+
+The form of explorer.py with another question: a scenario goes in, charts that were built once follow.
+"""
+
+import asyncio
+from dataclasses import replace
+from math import isclose
+from typing import Any
+
+import ipywidgets as widgets
+
+from workbench import charts, exit_prose, face
+from workbench.decision.desk import Desk
+from workbench.decision.leaving import Leaving
+from workbench.decision.ties import jurisdiction
+from workbench.dials import Dial, assumed, off_file
+from workbench.explorer import FEW, REST, TOUCH, Pictures, refusal, slider
+from workbench.records import Evidence, Facts, Lockin, Quantity, Range, Scenario, WorkbenchError
+from workbench.units import CONVERTED
+
+TB = CONVERTED["TB"][1]
+LONGEST_TERM = 36
+"""Months of the longest commitment on sale that scenarios use."""
+LARGEST = ("moved_data", "37signals, S3 exit")
+"""The rule whose amount is the largest that data goes to: an exit on record."""
+PICTURES = (
+    (charts.waterfall, charts.waterfall_frame),
+    (charts.course, charts.course_frame),
+    (charts.region, charts.region_frame),
+)
+
+
+# --- dials
+
+
+def dials(facts: Facts, scenario: Scenario) -> tuple[Dial, ...]:
+    """Growth of the surface, the contract's length, stored data, volatility and correlation of prices."""
+    desk = Desk(facts, scenario)
+    return (
+        assumed(desk, "surface_growth_per_month", "Growth of the surface a month"),
+        _term(scenario),
+        _data(facts, scenario),
+        assumed(desk, "offer_volatility", "Volatility of an offer's price"),
+        assumed(desk, "price_correlation", "Correlation of the prices"),
+    )
+
+
+def _stated(scenario: Scenario, key: str, ends: tuple[float, float], unit: str, note: str) -> Quantity:
+    place, (value, high) = scenario.places.get(key), ends
+    return Quantity(name=key.rpartition(".")[2], value=value, low=0.0, high=high, unit=unit, evidence=Evidence.YOURS,
+                    rows=(place,) if place else (), note=note)  # fmt: skip
+
+
+def _term(scenario: Scenario) -> Dial:
+    left = scenario.lockin.term_months if scenario.lockin else 0.0
+    note = "Months that the contract still runs; each of them owes what is committed"
+    quantity = _stated(scenario, "lockin.term_months", (round(left), max(LONGEST_TERM, left)), "months", note)
+    return Dial(label="Contract, months left", quantity=quantity, write=_with_term)
+
+
+def _with_term(scenario: Scenario, value: float) -> Scenario:
+    asked = scenario.lockin or Lockin(jurisdiction="US")
+    return off_file(replace(scenario, lockin=replace(asked, term_months=value)), "lockin.term_months")
+
+
+def _data(facts: Facts, scenario: Scenario) -> Dial:
+    stored = scenario.data.stored_tb
+    value = stored.value if isinstance(stored, Range) else stored
+    rule = next(r for r in facts.rules if (r.name, r.subject) == LARGEST and r.quantity)
+    most = float(rule.quantity.value) / TB if rule.quantity else value
+    quantity = _stated(scenario, "data.stored_tb", (value, max(most, value)), "TB", "Up to the largest exit on record")
+    return Dial(label="Stored data, TB", quantity=replace(quantity, rows=(*quantity.rows, rule.row)), write=_with_data)
+
+
+def _with_data(scenario: Scenario, value: float) -> Scenario:
+    return off_file(replace(scenario, data=replace(scenario.data, stored_tb=value)), "data.stored_tb")
+
+
+# --- the form
+
+
+class LeavingForm(widgets.VBox):
+    """The widget: `scenario` is what the sliders say, `leaving` what follows from it (None where nothing does)."""
+
+    def __init__(self, scenario: Scenario, facts: Facts) -> None:
+        law = jurisdiction(Desk(facts, scenario))
+        asked = scenario.lockin or Lockin(jurisdiction=law or "US")
+        self.start, self.dials = replace(scenario, lockin=asked), dials(facts, scenario)
+        self.leaving: Leaving | None = None
+        self.sliders: dict[str, Any] = {dial.name: slider(dial) for dial in self.dials}
+        laws = sorted({r.jurisdiction for r in facts.rules if r.jurisdiction} | {"US", asked.jurisdiction})
+        self.law = widgets.Dropdown(options=laws, value=asked.jurisdiction, description="Law", style=self._style)
+        self.said = widgets.HTML().add_class("workbench-verdict")
+        self.pictures = Pictures()
+        self._specs: tuple[dict[str, Any], ...] = ()
+        self._starts = {name: each.value for name, each in self.sliders.items()}
+        self._shown: Scenario | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        for each in (self.law, *self.sliders.values()):
+            each.observe(self._moved, "value")
+        columns = widgets.Layout(grid_template_columns="repeat(auto-fit, minmax(26em, 1fr))", grid_gap="0 1.5em")
+        super().__init__([self.said, widgets.GridBox([self.law, *self.sliders.values()], layout=columns),
+                          self.pictures])  # fmt: skip
+
+    @property
+    def _style(self) -> dict[str, str]:
+        return {"description_width": "13.5em"}
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario with every slider that was moved, taken as certain; what was not moved keeps its range."""
+        found = replace(self.start, lockin=replace(self.start.lockin, jurisdiction=self.law.value))  # type: ignore[type-var]
+        for dial in self.dials:
+            value = self.sliders[dial.name].value
+            if not isclose(value, self._starts[dial.name], rel_tol=TOUCH, abs_tol=TOUCH):
+                found = dial.write(found, value)
+        return found
+
+    def __repr__(self) -> str:
+        """The advice in one line: all that is seen of the form where no kernel runs."""
+        return str(exit_prose.advice(self.leaving)) if self.leaving else "No answer as it stands"
+
+    def show(self, draws: int) -> None:
+        """Work it out with so many draws at most, and show it, or the error as text."""
+        asked = replace(self.scenario, draws=min(draws, self.start.draws))
+        if asked == self._shown:
+            return
+        self._shown = asked
+        try:
+            self.leaving = face.lockin(asked, only=self._shown_choices())
+        except WorkbenchError as error:
+            self.leaving, self.pictures.specs = None, []
+            self.said.value = refusal(error)
+            return
+        texts = (exit_prose.bill(self.leaving), exit_prose.advice(self.leaving), exit_prose.law(self.leaving))
+        self.said.value = "".join(text._repr_html_() for text in texts)
+        frames = [frame(self.leaving) for _, frame in PICTURES]
+        self._specs = self._specs or tuple(build(f).to_dict() for (build, _), f in zip(PICTURES, frames, strict=True))
+        self.pictures.specs = [charts.swapped(spec, f) for spec, f in zip(self._specs, frames, strict=True)]
+
+    def _shown_choices(self) -> set[Any] | None:
+        """After the first time only the two sides compete: sliders change what leaving costs, not who is cheapest."""
+        if self.leaving is None:
+            return None
+        sides = [s.outcome for s in (self.leaving.here, self.leaving.rival) if s.outcome]
+        return {leg.price.key for o in sides for leg in o.plan.legs}
+
+    def _moved(self, _: Any) -> None:
+        """Few draws at once; all of them when the sliders have come to rest."""
+        if self._timer:
+            self._timer.cancel()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # no kernel, so nobody drags: a script that sets a value wants the whole answer
+            self.show(self.start.draws)
+            return
+        self.show(FEW)
+        self._timer = loop.call_later(REST, self.show, self.start.draws)
+
+
+def form(scenario: Scenario) -> LeavingForm:
+    """A form with sliders for what leaving hangs on, and charts that follow them.
+
+    Raises nothing where there is nowhere to go: the form says why.
+    """
+    made = LeavingForm(scenario, face.facts(scenario.as_of))
+    made.show(scenario.draws)
+    return made

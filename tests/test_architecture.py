@@ -159,7 +159,7 @@ DOORS = {
     "numba": {"models.kernel"},
     "highspy": {"decision.portfolio"},
     "pydantic": {"scenario"},
-    "rich": {"terminal"},
+    "rich": {"terminal", "terminal_plan"},
     "yaml": {"export"},
     "pint": set(),
     "scipy": set(),

@@ -243,7 +243,43 @@ def test_a_service_that_no_row_knows_is_exit_2(run, scenario):
     assert "SageMaker" in said.json["error"]["remedy"]
 
 
+# --- portfolio
+
+
+def test_a_plan_prints_what_it_promises_and_the_same_again(run):
+    said = run("portfolio", "tpu", "--json")
+    assert said.status == 0
+    plan = said.json
+    assert set(plan) >= {
+        "cost",
+        "bound",
+        "gap",
+        "schedule",
+        "on_demand_only",
+        "shadow_prices",
+        "liability_after",
+        "rows",
+    }
+    assert set(plan["schedule"][0]) >= {"month", "offer", "amount", "kind", "order_by"}
+    assert plan["bound"] <= plan["cost"] <= plan["on_demand_only"]
+    assert len(plan["shadow_prices"]["demand"]["base"]) == plan["months"]
+    assert run("portfolio", "tpu", "--json").json == plan
+
+
+def test_a_plan_for_people_says_what_to_order_by_which_day(run):
+    said = run("portfolio", "tpu")
+    assert said.status == 0
+    assert "Order by 2026-11-24" in said.out
+    assert "less than all on demand" in said.out
+
+
 # --- exit 1: no decision
+
+
+def test_no_plan_is_exit_1_with_what_to_relax(run, scenario):
+    said = run("portfolio", scenario('providers = ["Hyperstack"]', "max_provider_share = 0.5"), "--json")
+    assert said.status == 1
+    assert "raise the share" in said.json["error"]["remedy"]
 
 
 def test_nothing_feasible_is_exit_1_with_the_constraint_that_binds(run, scenario):
@@ -835,7 +871,7 @@ def test_every_command_prints_json():
 
 
 def test_only_commands_that_are_due_exist():
-    assert set(subcommands()) == {"check", "decide", "coldstart", "lockin", "export", "report", "lab"}
+    assert set(subcommands()) == {"check", "decide", "coldstart", "lockin", "export", "portfolio", "report", "lab"}
 
 
 def test_json_numbers_are_unrounded(chat):

@@ -22,6 +22,7 @@ examples:
   workbench coldstart chat                  how slow it is when it wakes, and the cheapest policy
   workbench lockin health                   what it would take to leave, and whether to wait
   workbench export knative chat             that policy as a file for the cluster
+  workbench portfolio tpu                   how much to commit to, and by when to order it
   workbench report chat                     the executive report, in reports/out/
   workbench check                           are the datasets, scenarios and notebooks sound?
 """
@@ -58,6 +59,9 @@ def _draws(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--draws", type=int, metavar="N", help="number of draws")
 
 
+_Command = Callable[[str, Callable[[argparse.Namespace], int], str, str], argparse.ArgumentParser]
+
+
 def _parser() -> argparse.ArgumentParser:
     question = "Where should this AI workload run, at what cost, and how sure is that?"
     raw = argparse.RawDescriptionHelpFormatter
@@ -74,6 +78,18 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     command("check", _check, "Validate datasets, scenarios and notebooks.", "workbench check --json")
+    _questions(command)
+    report = command("report", _report, "Render the executive report of one or more scenarios.",
+                     "workbench report chat --out reports/out")  # fmt: skip
+    report.add_argument("scenarios", metavar="SCENARIO", nargs="+", help="a path, or the name of a shipped scenario")
+    report.add_argument("--format", default="html", choices=["html"], help="what to render")
+    report.add_argument("--out", type=Path, metavar="DIR", help="where to (default: reports/out)")
+    command("lab", _lab, "Start JupyterLab on the notebooks, on this machine only and with a token.", "workbench lab")
+    return parser
+
+
+def _questions(command: _Command) -> None:
+    """The commands that answer one question about one scenario."""
     decide = command("decide", _decide, "The answer to a scenario: where to run, how much, how sure, what flips it.",
                      "workbench decide chat --as-of today --strict")  # fmt: skip
     _draws(decide)
@@ -90,13 +106,10 @@ def _parser() -> argparse.ArgumentParser:
                      "workbench export knative chat")  # fmt: skip
     export.add_argument("format", metavar="FORMAT", choices=EXPORTS, help=f"what to write: {' or '.join(EXPORTS)}")
     _asks(export)
-    report = command("report", _report, "Render the executive report of one or more scenarios.",
-                     "workbench report chat --out reports/out")  # fmt: skip
-    report.add_argument("scenarios", metavar="SCENARIO", nargs="+", help="a path, or the name of a shipped scenario")
-    report.add_argument("--format", default="html", choices=["html"], help="what to render")
-    report.add_argument("--out", type=Path, metavar="DIR", help="where to (default: reports/out)")
-    command("lab", _lab, "Start JupyterLab on the notebooks, on this machine only and with a token.", "workbench lab")
-    return parser
+    plan = command("portfolio", _portfolio, "The plan of least cost: what to commit to, of whom, and by when to order.",
+                   "workbench portfolio tpu --json")  # fmt: skip
+    _asks(plan)
+    plan.add_argument("--strict", action="store_true", help="exclude prices that are stale on that day")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -228,6 +241,17 @@ def _export(options: argparse.Namespace) -> int:
         _print_json(made.as_dict())
     else:
         print(made.text, end="")
+    return 0
+
+
+def _portfolio(options: argparse.Namespace) -> int:
+    from workbench import face, terminal_plan
+
+    found = face.portfolio(_scenario(options), strict=options.strict)
+    if options.json:
+        _print_json(found.as_dict())
+    else:
+        terminal_plan.show(found)
     return 0
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from workbench.decision.frontier import Frontier, Progress
     from workbench.decision.leaving import Leaving
+    from workbench.decision.purchase import Purchase
     from workbench.decision.replay import Replay
     from workbench.models.policies import Policy
 
@@ -85,6 +86,20 @@ def coldstart(
     known = facts(scenario.as_of)
     made = stamp(scenario, known, command="coldstart")
     return frontier.frontier(known, waking.load(known, scenario), stamp=made, progress=progress, only=only)
+
+
+def portfolio(scenario: Scenario | str | Path, *, strict: bool = False) -> "Purchase":
+    """What to commit, of whom, by when: the plan of least cost that serves the scenario.
+
+    Raises Infeasible where there is none, saying what to relax.
+    """
+    from workbench.decision import purchase  # the optimiser, which nothing else needs
+
+    if not isinstance(scenario, Scenario):
+        scenario = load(scenario)
+    known = facts(scenario.as_of)
+    made = stamp(scenario, known, strict=strict, command="portfolio")
+    return purchase.purchase(known, scenario, strict=strict, stamp=made)
 
 
 def replay(trace: str | Path, policy: str | Path, *, seed: int = 0, as_of: date | None = None) -> "Replay":

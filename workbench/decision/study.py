@@ -64,11 +64,7 @@ def study(facts: Facts, scenario: Scenario, *, strict: bool = False, only: Colle
     Raises Infeasible naming the constraint that binds where no option is left.
     """
     desk = Desk(facts, scenario, strict)
-    found = judged(desk, options(facts, scenario, strict=strict, only=only))
-    usable, hopeless = _converging([o for o in found if o.feasible])
-    excluded = [o for o in found if not o.feasible] + hopeless
-    if not usable:
-        raise _nothing(scenario, excluded)
+    usable, excluded = feasible(desk, only)
     plans = _plans(desk, usable)
     limit = scenario.constraints.max_provider_share
     if limit < 1:
@@ -83,6 +79,19 @@ def study(facts: Facts, scenario: Scenario, *, strict: bool = False, only: Colle
             what = f"no split keeps every provider within the limit of {limit:.0%}: the base load is {base.value:.0%}"
             raise Infeasible(f"scenario {scenario.name}", what, "raise max_provider_share, or state base_share")
     return _evaluated(desk, plans, excluded)
+
+
+def feasible(desk: Desk, only: Collection[Choice] | None = None) -> tuple[list[Option], list[Option]]:
+    """The options that may be taken, and those that may not with their reasons; of `only` some choices where given.
+
+    Raises Infeasible naming the constraint that binds where no option is left.
+    """
+    found = judged(desk, options(desk.facts, desk.scenario, strict=desk.strict, only=only))
+    usable, hopeless = _converging([o for o in found if o.feasible])
+    excluded = [o for o in found if not o.feasible] + hopeless
+    if not usable:
+        raise _nothing(desk.scenario, excluded)
+    return usable, excluded
 
 
 def _shares(plan: Plan) -> list[float]:

@@ -1,0 +1,154 @@
+"""What to commit, of whom, by when, for a scenario: its plan of least cost with dates, rows and what was left out.
+
+At the median inputs, as `Commitments` binds them; money in USD over the horizon, whole terms paid to their end.
+"""
+
+from calendar import monthrange
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+from workbench.decision.commitments import Bound, Commitments, commitments
+from workbench.decision.draws import PRICES
+from workbench.decision.plan import Plan
+from workbench.decision.portfolio import relaxed, solve
+from workbench.records import Facts, Infeasible, Scenario
+
+YEAR = 12
+"""Months."""
+WORKLOADS = ("base", "burst")
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Purchase:
+    """The plan and what it was chosen from. `on_demand_only` is the cost of the best plan that commits to nothing and
+    takes nothing that can be taken away; None where there is none."""
+
+    asked: Commitments
+    place: tuple[Bound, ...]
+    plan: Plan
+    bound: float
+    on_demand_only: float | None
+    stamp: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def scenario(self) -> Scenario:
+        return self.asked.scenario
+
+    @property
+    def cost(self) -> float:
+        return self.plan.cost + self.asked.fixed
+
+    @property
+    def gap(self) -> float:
+        return (self.cost - self.bound) / self.cost if self.cost > 0 else 0.0
+
+    @cached_property
+    def schedule(self) -> list[dict[str, Any]]:
+        """A row for each order, with the days by which to place it. `order_by` follows from the lead time that is
+        likely, `order_by_cautious` from the longest; it is None where that day is past."""
+        return [self._order(row) for row in self.plan.schedule]
+
+    def _order(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        chosen = next(b for b in self.place if b.option.id == row["offer"])
+        month, day = row["month"], self.scenario.as_of
+        cautious = month - chosen.cautious_lead_months
+        rates: Any = chosen.capacity.rate
+        return {
+            **row, "provider": chosen.option.provider, "basis": chosen.option.basis.value,
+            "accelerators": row["amount"] * chosen.unit_gpus, "gpu": chosen.option.price.gpu,
+            "usd": float(row["amount"] * rates[month] * row["term_months"]),
+            "order_by": later(day, row["order_month"]).isoformat(), "starts": later(day, month).isoformat(),
+            "order_by_cautious": later(day, cautious).isoformat() if cautious >= 0 else None,
+            "stale": chosen.option.stale,
+        }  # fmt: skip
+
+    @property
+    def used(self) -> list[tuple[Bound, list[float]]]:
+        """Accelerators by month of every capacity that the plan uses, the dearest over the horizon first."""
+        spent: dict[str, float] = {}
+        for order in self.schedule:
+            spent[order["offer"]] = spent.get(order["offer"], 0.0) + order["usd"]
+        running = [(b, (units * b.unit_gpus).tolist()) for b, units in zip(self.place, self.plan.running, strict=True)]
+        chosen = [(b, months) for b, months in running if b.option.id in spent]
+        return sorted(chosen, key=lambda u: -spent[u[0].option.id])
+
+    @property
+    def rows(self) -> list[str]:
+        """The rows of what is bought, prices first, and those that say how the work is split."""
+        inputs = [q for b, _ in self.used for q in b.option.inputs.values()] + [*self.asked.shares]
+        prices = [q for q in inputs if q.name in PRICES]
+        return list(dict.fromkeys(row for q in [*prices, *inputs] for row in q.rows))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plan as the command line prints it with --json."""
+        demand, prices = self.asked.demand, self.plan.shadow_prices
+        names = WORKLOADS if len(demand) > 1 else ("work",)
+        shadow = {**prices, "demand": {n: row.tolist() for n, row in zip(names, prices["demand"], strict=True)}}
+        return {
+            "scenario": self.scenario.name, "as_of": self.scenario.as_of.isoformat(), "months": self.scenario.months,
+            "cost": self.cost, "bound": self.bound, "gap": self.gap, "fixed": self.asked.fixed,
+            "unit": "H100-SXM at work all month", "demand": dict(zip(names, demand.tolist(), strict=True)),
+            "schedule": self.schedule, "joined": list(self.plan.joined),
+            "running": [{"offer": b.option.id, "kind": b.capacity.kind, "accelerators": months}
+                        for b, months in self.used],
+            "on_demand_only": self.on_demand_only, "liability_after": self.plan.liability_after,
+            "shadow_prices": shadow, "considered": [b.option.id for b in self.asked.bound],
+            "left_out": [{"offer": option.id, "reason": reason} for option, reason in self.asked.left_out],
+            "rows": self.rows, "stamp": dict(self.stamp),
+        }  # fmt: skip
+
+
+def purchase(
+    facts: Facts, scenario: Scenario, *, strict: bool = False, stamp: Mapping[str, Any] | None = None
+) -> Purchase:
+    """The plan of least cost for a scenario by the facts of its day.
+
+    Raises Infeasible where no option is left, or where none together serve the demand, saying what to relax.
+    """
+    asked = commitments(facts, scenario, strict=strict)
+    place, plan, bound = _best(asked, asked.places)
+    plain = [tuple(b for b in p if b.capacity.kind == "on_demand") for p in asked.places]
+    try:
+        on_demand_only = _best(asked, [p for p in plain if p])[1].cost + asked.fixed
+    except Infeasible:
+        on_demand_only = None
+    return Purchase(asked=asked, place=place, plan=plan, bound=bound + asked.fixed, on_demand_only=on_demand_only,
+                    stamp=stamp or {})  # fmt: skip
+
+
+def _best(asked: Commitments, places: Sequence[tuple[Bound, ...]]) -> tuple[tuple[Bound, ...], Plan, float]:
+    """The place of the cheapest plan, the plan, and what no plan in any place costs less than."""
+    where = f"scenario {asked.scenario.name}"
+    bounds, lack = [], Infeasible(where, "there is nothing to choose from", "relax a constraint of the scenario")
+    for place in places:
+        try:
+            bounds.append((relaxed(asked.demand, *_market(place), rules=asked.rules).cost, place))
+        except Infeasible as error:
+            lack = Infeasible(where, error.what, error.remedy)
+    found: list[tuple[tuple[Bound, ...], Plan, float]] = []
+    for least, place in sorted(bounds, key=lambda b: b[0]):
+        if found and least >= min(plan.cost for _, plan, _ in found):
+            break
+        try:
+            plan = solve(asked.demand, *_market(place), rules=asked.rules)
+        except Infeasible as error:
+            lack = Infeasible(where, error.what, error.remedy)
+        else:
+            found.append((place, plan, plan.bound))
+    if not found:
+        raise lack
+    place, plan, _ = min(found, key=lambda f: f[1].cost)
+    return place, plan, min(bound for *_, bound in found)
+
+
+def _market(place: Sequence[Bound]) -> tuple[list[Any], dict[str, float]]:
+    return [b.capacity for b in place], {b.capacity.provider: b.onboarding for b in place}
+
+
+def later(day: date, months: int) -> date:
+    """The same day so many months on, or the last of a shorter month."""
+    year, month = divmod(day.year * YEAR + day.month - 1 + months, YEAR)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))

@@ -1,0 +1,96 @@
+"""A plan in the terminal: what runs in each month, what to order by which day, and what it saves."""
+
+from collections.abc import Mapping
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from workbench import prose
+
+if TYPE_CHECKING:
+    from workbench.decision.purchase import Purchase
+
+MOST_ORDERS = 12
+MOST_COLUMNS = 4
+MOST_ROWS = 6
+LEAST = 0.05
+"""Accelerators below this are the rounding of a whole plan; --json has them."""
+
+
+def show(found: "Purchase", console: Console | None = None) -> None:
+    """Print a plan for people."""
+    console, scenario = console or Console(highlight=False), found.scenario
+    console.print(f"[bold]{escape(scenario.title or scenario.name)}[/bold], as of {scenario.as_of}")
+    console.print(escape(_verdict(found)))
+    console.print()
+    console.print(_months(found))
+    for line in _orders(found):
+        console.print(escape(line))
+    console.print(escape(_beyond(found)))
+    rows = found.rows
+    more = f" and {len(rows) - MOST_ROWS} more" if len(rows) > MOST_ROWS else ""
+    console.print(f"Rows, prices first: {escape(', '.join(rows[:MOST_ROWS]))}{more}.")
+    console.print(f"[dim]again: {escape(str(found.stamp.get('command', '')))}[/dim]")
+
+
+def _verdict(found: "Purchase") -> str:
+    cost = f"{prose.usd(found.cost)} over {found.scenario.months} months at the median inputs"
+    if not any(order["kind"] == "reserved" for order in found.schedule):
+        return f"Commit to nothing: the plan costs {cost}, and no commitment on offer makes it cheaper."
+    if found.on_demand_only is None:
+        return f"Commit: the plan costs {cost}; nothing on demand could serve the work."
+    saved = found.on_demand_only - found.cost
+    less = f"{saved / found.on_demand_only:.0%} less than all on demand ({prose.usd(saved)})"
+    return f"Commit: the plan costs {cost}, {less}."
+
+
+def _months(found: "Purchase") -> Table:
+    """A row for each run of months in which the same is there."""
+    table = Table(box=None, header_style="bold", pad_edge=False,
+                  caption="accelerators there in each month; work in H100 at work all month")  # fmt: skip
+    table.add_column("month", no_wrap=True)
+    table.add_column("work", justify="right", no_wrap=True)
+    used = [(b, months) for b, months in found.used if max(months) >= LEAST]
+    for b, _ in used[:MOST_COLUMNS]:
+        table.add_column(escape(b.option.id), justify="right", overflow="fold")
+    if len(used) > MOST_COLUMNS:
+        table.add_column(f"{len(used) - MOST_COLUMNS} more", justify="right")
+    work, lines = found.asked.demand.sum(axis=0), []
+    for month in range(found.scenario.months):
+        shown = [months[month] for _, months in used]
+        cells = shown[:MOST_COLUMNS] + ([sum(shown[MOST_COLUMNS:])] if len(used) > MOST_COLUMNS else [])
+        lines.append(tuple(f"{cell:,.1f}" for cell in (work[month], *cells)))
+    for cells, run in groupby(range(len(lines)), key=lambda month: lines[month]):
+        first, *rest = run
+        table.add_row(f"{first}-{rest[-1]}" if rest else str(first), *cells)
+    return table
+
+
+def _orders(found: "Purchase") -> list[str]:
+    """What must be ordered ahead: commitments, soonest first."""
+    orders = sorted((o for o in found.schedule if o["kind"] == "reserved"), key=lambda o: (o["order_by"], o["offer"]))
+    lines = [_order(o) for o in orders[:MOST_ORDERS]]
+    more = len(orders) - MOST_ORDERS
+    return [*lines, f"and {more} more orders; --json gives all"] if more > 0 else lines
+
+
+def _order(o: Mapping[str, Any]) -> str:
+    cautious = o["order_by_cautious"]
+    if cautious is None:
+        hurry = ", already late if the lead time is the longest: bridge on demand"
+    else:
+        hurry = f", by {cautious} if the lead time is the longest" if cautious != o["order_by"] else ""
+    what = f"{o['accelerators']:,.0f} accelerators of {o['offer']}, from {o['starts']} for {o['term_months']} months"
+    return f"Order by {o['order_by']}{hurry}: {what}, {o['usd']:,.0f} USD."
+
+
+def _beyond(found: "Purchase") -> str:
+    owed = found.plan.liability_after
+    lines = [f"After the horizon {prose.usd(owed)} is still owed." if owed else "Nothing is owed after the horizon."]
+    lines.append(f"No plan costs less than {prose.usd(found.bound)} (gap {found.gap:.2%}).")
+    left = len(found.asked.left_out)
+    lines.append(f"{len(found.asked.bound)} capacities were weighed; {left} that others beat were left out (--json).")
+    return " ".join(lines)

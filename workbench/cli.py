@@ -109,6 +109,7 @@ def _questions(command: _Command) -> None:
     plan = command("portfolio", _portfolio, "The plan of least cost: what to commit to, of whom, and by when to order.",
                    "workbench portfolio tpu --json")  # fmt: skip
     _asks(plan)
+    plan.add_argument("--risk", action="store_true", help="also what other commitments cost in futures (seconds)")
     plan.add_argument("--strict", action="store_true", help="exclude prices that are stale on that day")
 
 
@@ -249,9 +250,9 @@ def _portfolio(options: argparse.Namespace) -> int:
 
     found = face.portfolio(_scenario(options), strict=options.strict)
     if options.json:
-        _print_json(found.as_dict())
+        _print_json(found.as_dict() | ({"frontier": found.risks()} if options.risk else {}))
     else:
-        terminal_plan.show(found)
+        terminal_plan.show(found, found.risks() if options.risk else ())
     return 0
 
 

@@ -1,6 +1,6 @@
 """A plan in the terminal: what runs in each month, what to order by which day, and what it saves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,8 @@ LEAST = 0.05
 """Accelerators below this are the rounding of a whole plan; --json has them."""
 
 
-def show(found: "Purchase", console: Console | None = None) -> None:
-    """Print a plan for people."""
+def show(found: "Purchase", risks: Sequence[Mapping[str, Any]] = (), console: Console | None = None) -> None:
+    """Print a plan for people, with its frontier of cost and risk where that was asked for."""
     console, scenario = console or Console(highlight=False), found.scenario
     console.print(f"[bold]{escape(scenario.title or scenario.name)}[/bold], as of {scenario.as_of}")
     console.print(escape(_verdict(found)))
@@ -29,6 +29,8 @@ def show(found: "Purchase", console: Console | None = None) -> None:
     console.print(_months(found))
     for line in _orders(found):
         console.print(escape(line))
+    if risks:
+        console.print(_frontier(risks))
     console.print(escape(_beyond(found)))
     rows = found.rows
     more = f" and {len(rows) - MOST_ROWS} more" if len(rows) > MOST_ROWS else ""
@@ -85,6 +87,19 @@ def _order(o: Mapping[str, Any]) -> str:
         hurry = f", by {cautious} if the lead time is the longest" if cautious != o["order_by"] else ""
     what = f"{o['accelerators']:,.0f} accelerators of {o['offer']}, from {o['starts']} for {o['term_months']} months"
     return f"Order by {o['order_by']}{hurry}: {what}, {o['usd']:,.0f} USD."
+
+
+def _frontier(risks: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False,
+                  caption="USD over the horizon in drawn futures of prices and growth")  # fmt: skip
+    table.add_column("commit by", overflow="fold")
+    for title in ("orders", "expected", "P10", "P90", "worst tenth"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for point in risks:
+        money = [f"{point[key]:,.0f}" for key in ("expected", "p10", "p90", "at_risk")]
+        name = point["name"].replace("weight", "expected cost + risk x")
+        table.add_row(escape(name), str(len(point["schedule"])), *money)
+    return table
 
 
 def _beyond(found: "Purchase") -> str:

@@ -79,7 +79,7 @@ def commitments(facts: Facts, scenario: Scenario, *, strict: bool = False) -> Co
     middle = central(usable)
     one_place = scenario.demand.work == "training" and bool(scenario.demand.gpus)
     shares = () if one_place else (desk.assumption("base_share"), desk.assumption("base_utilisation"))
-    demand = _demand(usable[0], middle, scenario, shares)
+    demand = work_of(usable[0], middle, scenario.months, shares)[0]
     limit = scenario.constraints.max_provider_share
     sellers, fixed = _sellers(usable, scenario, alone=limit < 1)
     every = [_bound(o, middle, demand, (shares, sellers[o.id])) for o in usable]
@@ -93,16 +93,16 @@ def commitments(facts: Facts, scenario: Scenario, *, strict: bool = False) -> Co
 # --- demand
 
 
-def _demand(option: Option, middle: Draws, scenario: Scenario, shares: tuple[Quantity, ...]) -> Array:
-    """(workloads, months): base and burst, or all of the work."""
-    work = useful_work(option, middle, scenario.months)[:, 0]
+def work_of(option: Option, draws: Draws, months: int, shares: tuple[Quantity, ...]) -> Array:
+    """(draws, workloads, months): base and burst, or all of the work, the same by whatever option."""
+    work = _useful_work(option, draws, months).T
     base = _median(shares[0]) if shares else 1.0
     parts = (base, 1 - base) if shares else (base,)
-    return np.array([work * part for part in parts])
+    return np.stack([work * part for part in parts], axis=1)
 
 
-def useful_work(option: Option, draws: Draws, months: int) -> Array:
-    """(months, draws) of accelerators of the reference kind that work all the time: the same by whatever option."""
+def _useful_work(option: Option, draws: Draws, months: int) -> Array:
+    """(months, draws) of accelerators of the reference kind that work all the time."""
     values = evaluate(option, draws, months, np.zeros(months))
     hours: Any = sum(values[f"{kind}_gpu_hours"] * values.get(f"{kind}_throughput", 1) for kind in _KINDS_OF_WORK)
     return np.broadcast_to(hours / values["hours_per_month"], (months, draws.size))
@@ -151,14 +151,13 @@ def _bound(
     values = evaluate(option, middle, months, np.zeros(months), known={"waiting_share": 0.0, "term_start": signed})
 
     def by_month(*names: str) -> Array:
-        return np.sum([np.broadcast_to(np.ravel(values[name]), (months,)) for name in names], axis=0)
+        return summed(values, names, (months, 1))[:, 0]
 
     hours = float(values["hours_per_month"])
-    billed = by_month("billed_gpu_hours", "lost_gpu_hours") / hours
-    unit, gpu_months = 1.0, billed
-    per_gpu = by_month(*BY_GPU, *BY_SIZE) / billed
+    unit, gpu_months = 1.0, gpus_billed(values, (months, 1))[:, 0]
+    per_gpu = usage_price(values, (months, 1))[:, 0]
     if reserved:
-        unit, gpu_months = float(values["gpus_per_instance"]), billed / values["active_share"]
+        unit, gpu_months = float(values["gpus_per_instance"]), gpu_months / values["active_share"]
         support = by_month("support_cost").sum() / by_month("platform_spend").sum()
         per_gpu = by_month("committed_price") * hours * (1 + support) + by_month(*BY_GPU) / by_month("fleet_gpus")
     serves = unit * demand.sum() / gpu_months.sum() * _better(option, shares)
@@ -173,6 +172,22 @@ def _bound(
     return Bound(option=option, capacity=capacity, unit_gpus=unit, unit_costs=rate / serves[:, None] + data,
                  onboarding=people + float(by_month(*ONCE).sum()),
                  cautious_lead_months=ceil(slowest) if reserved else 0)  # fmt: skip
+
+
+def summed(values: Mapping[str, Any], names: Iterable[str], shape: tuple[int, int]) -> Array:
+    """The sum of values of the cost formulas, spread to (months, draws)."""
+    return np.sum([np.broadcast_to(values[name], shape) for name in names], axis=0)
+
+
+def gpus_billed(values: Mapping[str, Any], shape: tuple[int, int]) -> Array:
+    """Mean accelerators on the bill by (months, draws), with those that repeat lost work."""
+    return summed(values, ("billed_gpu_hours", "lost_gpu_hours"), shape) / values["hours_per_month"]
+
+
+def usage_price(values: Mapping[str, Any], shape: tuple[int, int]) -> Array:
+    """USD for an accelerator a month that is bought as it comes, by (months, draws): with what is bridged elsewhere and
+    lost to failures, with support, set-up and observability."""
+    return summed(values, (*BY_GPU, *BY_SIZE), shape) / gpus_billed(values, shape)
 
 
 def _better(option: Option, shares: tuple[Quantity, ...]) -> Array:

@@ -12,6 +12,7 @@ from typing import Any
 
 from workbench.decision.commitments import Bound, Commitments, commitments
 from workbench.decision.draws import PRICES
+from workbench.decision.futures import Point, frontier
 from workbench.decision.plan import Plan
 from workbench.decision.portfolio import relaxed, solve
 from workbench.records import Facts, Infeasible, Scenario
@@ -81,6 +82,15 @@ class Purchase:
         inputs = [q for b, _ in self.used for q in b.option.inputs.values()] + [*self.asked.shares]
         prices = [q for q in inputs if q.name in PRICES]
         return list(dict.fromkeys(row for q in [*prices, *inputs] for row in q.rows))
+
+    @cached_property
+    def frontier(self) -> list[Point]:
+        """What else could be committed, by expected cost and money at risk. It takes seconds."""
+        return frontier(self.asked, self.place, self.plan.schedule)
+
+    def risks(self) -> list[dict[str, Any]]:
+        """The frontier as the command line prints it."""
+        return [point.as_dict(self.asked.fixed) for point in self.frontier]
 
     def as_dict(self) -> dict[str, Any]:
         """The plan as the command line prints it with --json."""

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from workbench import prose
+from workbench import prose, prose_plan
 from workbench.decision import contrast
 from workbench.records import SHOWN
 
@@ -74,6 +74,8 @@ def _options(decision: "Decision") -> Table:
 def _lines(decision: "Decision") -> list[str]:
     worth = prose.usd(decision.study.perfect_information)
     lines = [f"Knowing everything before choosing would be worth {worth} at most."]
+    if decision.pilot is not None:
+        lines.append(str(prose_plan.pilot(decision.pilot)))
     if decision.drivers:
         drivers = ", ".join(f"{prose.words(name)} {share:.0%}" for name, share in decision.drivers[:MOST_LINES])
         lines.append(f"What makes the difference to the runner-up uncertain: {drivers}.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.decision import breakeven
+from workbench.decision import breakeven, knowing
 from workbench.decision.contrast import contrast
 from workbench.decision.draws import MARKET, PRICES, Key, key, shock_key
 from workbench.decision.offers import Choice, Option
@@ -52,6 +52,11 @@ class Decision:
         return breakeven.flips(self.study)
 
     @cached_property
+    def pilot(self) -> knowing.Pilot | None:
+        """What two weeks of trying the leading options are worth before the choice."""
+        return knowing.pilot(self.study)
+
+    @cached_property
     def options(self) -> "pl.DataFrame":
         """One row an option, the answer first, the infeasible ones last with their reasons."""
         import polars as pl  # 0.2 s of CPU that the command line does without
@@ -70,7 +75,7 @@ class Decision:
             "options": [*map(_feasible, study.outcomes), *map(_infeasible, study.excluded)],
             "answer": _feasible(study.outcomes[0]),
             "contrast": _contrast(study),
-            "perfect_information": study.perfect_information,
+            "perfect_information": study.perfect_information, "pilot": _pilot(self.pilot),
             "drivers": [{"input": name, "share": share} for name, share in self.drivers],
             "flips": [{"input": f.input, "from": f.start, "to": f.to, "unit": f.quantity.unit, "new_best": f.new_best,
                        "outside_range": f.outside_range} for f in self.flips],
@@ -128,6 +133,12 @@ def _contrast(study: Study) -> dict[str, Any] | None:
     return {"kind": found.side, "other_kind": found.rival_side, "other": found.rival.plan.id,
             "probability": found.probability,
             "saving": {"p10": low, "p50": middle, "p90": high, "mean": found.mean, "share": found.share}}  # fmt: skip
+
+
+def _pilot(found: knowing.Pilot | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {"weeks": found.weeks, "worth": found.worth, "cost": found.cost, "pays": found.pays}
 
 
 def _label(option: Option) -> str:

@@ -1,0 +1,123 @@
+"""What to do, in four sentences: commit, order, keep free, find out. Every numeral is cited."""
+
+from typing import TYPE_CHECKING, Any
+
+from workbench.cite import Cited, Name, Prose, of, plain, say
+from workbench.decision import knowing
+from workbench.prose import Stack, usd, words
+from workbench.records import Evidence, Infeasible
+
+if TYPE_CHECKING:
+    from workbench.decision.answer import Decision
+    from workbench.decision.purchase import Purchase
+
+LEAST = 0.01
+"""Share of the plan's cost below which an order is the rounding of a whole plan."""
+
+
+def advice(decision: "Decision") -> Stack:
+    """The plan of the decision's scenario, and what is worth knowing before it is signed."""
+    from workbench.decision.purchase import purchase  # the optimiser; whoever prints a pilot does without
+
+    try:
+        found = purchase(decision.study.facts, decision.scenario)
+    except Infeasible as error:
+        told: tuple[Prose, ...] = (
+            say("No plan serves all of the work month by month: {why}.", why=Name(error.remedy)),
+        )
+    else:
+        told = (commit(found), order(found), keep_free(found))
+    return Stack((Prose(("Commit, order, keep free, find out",), tag="h2"), *told, find_out(decision)))
+
+
+def _spent(found: "Purchase", value: float, text: str = "") -> Cited:
+    return Cited(value, "USD", tuple(found.rows), Evidence.ESTIMATED, text=text or usd(value))
+
+
+def _commitments(found: "Purchase") -> list[dict[str, Any]]:
+    """The commitments of the plan, one for each offer, with its accelerators at the most and all that it costs."""
+    told = []
+    for bound, months in found.used:
+        orders = [o for o in found.schedule if o["offer"] == bound.option.id and o["kind"] == "reserved"]
+        if orders:
+            told.append({"name": bound.option.id, "rows": bound.option.price.usd_per_gpu_hour.rows, "orders": orders,
+                         "most": max(months), "usd": sum(o["usd"] for o in orders),
+                         "lead": bound.option.inputs["lead_time_months"]})  # fmt: skip
+    return told
+
+
+def commit(found: "Purchase") -> Prose:
+    """What to commit to, and what that saves."""
+    bold, cost, held = _bold("Commit"), _spent(found, found.cost), _commitments(found)
+    if not held:
+        text = "{b}: to nothing. The cheapest plan costs {cost} at the median inputs; no commitment makes it cheaper."
+        return say(text, b=bold, cost=cost)
+    first = held[0]
+    most = Cited(first["most"], "", first["rows"], Evidence.ESTIMATED, text=plain(first["most"], ""))
+    saved = Prose(())
+    if found.on_demand_only is not None:
+        share = (found.on_demand_only - found.cost) / found.on_demand_only
+        saved = say(", {less} less than all on demand", less=_spent(found, share, plain(share, "share")))
+    text = "{b}: to {most} accelerators of {name} at the most{more}. The plan costs {cost} at the median inputs{saved}."
+    more = "" if len(held) == 1 else ", and less elsewhere"
+    return say(text, b=bold, most=most, name=Name(first["name"]), more=more, cost=cost, saved=saved)
+
+
+def order(found: "Purchase") -> Prose:
+    """By which day to order, and how late that may turn out to be."""
+    bold, held = _bold("Order"), _commitments(found)
+    if not held:
+        return say("{b}: nothing ahead; what is bought by the hour needs no date.", b=bold)
+    orders = sorted((o for h in held for o in h["orders"]), key=lambda o: (o["order_by"], o["offer"]))
+    lead = next(h["lead"] for h in held if orders[0] in h["orders"])
+    longest = lead.value if lead.high is None else lead.high
+    text = "{b}: {times}, the first by {day}; the lead time is {lead}, perhaps {longest} months{so}."
+    return say(
+        text, b=bold, times="once" if len(orders) == 1 else "in several steps as the work goes",
+        day=Name(orders[0]["order_by"]), lead=of(lead, text=plain(lead.value, "")),
+        longest=of(lead, text=plain(longest, "")),
+        so=", bridged by what is bought by the hour" if longest else "",
+    )  # fmt: skip
+
+
+def keep_free(found: "Purchase") -> Prose:
+    """How much of what is bought stays free to move, and what is owed when the horizon ends."""
+    bold, every = _bold("Keep free"), sum(o["usd"] for o in found.schedule)
+    share = sum(o["usd"] for o in found.schedule if o["kind"] != "reserved") / every if every else 1.0
+    loose = next((b for b, _ in found.used if b.capacity.kind != "reserved"), None)
+    owed = found.plan.liability_after
+    after = say("{owed} is owed after the horizon", owed=_spent(found, owed)) if owed else "nothing is owed later"
+    if loose is None or share < LEAST:
+        return say("{b}: nothing; all that is bought is committed, and {after}.", b=bold, after=after)
+    text = "{b}: {share} of what is bought is bound to no term, most of it at {name}; {after}."
+    return say(text, b=bold, share=_spent(found, share, plain(share, "share")), name=Name(loose.option.id), after=after)
+
+
+def find_out(decision: "Decision") -> Prose:
+    """What a pilot is worth, and which single input matters most."""
+    tried, most = decision.pilot, next(iter(knowing.worths(decision.study)), None)
+    bold = _bold("Find out")
+    if tried is None or most is None:
+        return say("{b}: nothing that could be learnt would change the choice.", b=bold)
+    quantity = most.quantity
+    rows = quantity.rows if quantity is not None else decision.answer.rows
+    best = Cited(most.usd, "USD", rows, Evidence.ESTIMATED, text=usd(most.usd))
+    return say("{b}: {pilot} Of single inputs the {name} is worth most: {best}, if it were known.", b=bold,
+               pilot=pilot(tried), name=Name(words(most.input)), best=best)  # fmt: skip
+
+
+def pilot(tried: knowing.Pilot) -> Prose:
+    """Whether a pilot pays."""
+    rows = tuple(dict.fromkeys((*tried.error.rows, *(r for q in tried.inputs for r in q.rows))))
+
+    def money(value: float, text: str) -> Cited:
+        return Cited(value, "", rows, Evidence.ESTIMATED, text=text)
+
+    advised = "run it" if tried.pays else "it does not pay"
+    return say("A pilot of {weeks} weeks with the two leading options is worth up to {worth} and costs about {cost} in"
+               f" accelerators: {advised}.", weeks=money(tried.weeks, str(tried.weeks)),
+               worth=money(tried.worth, usd(tried.worth)), cost=money(tried.cost, usd(tried.cost)))  # fmt: skip
+
+
+def _bold(text: str) -> Prose:
+    return Prose((text,), tag="b")

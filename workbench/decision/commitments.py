@@ -57,6 +57,7 @@ class Commitments:
 
     scenario: Scenario
     demand: Array
+    every: tuple[Bound, ...]
     bound: tuple[Bound, ...]
     left_out: tuple[tuple[Option, str], ...]
     places: tuple[tuple[Bound, ...], ...]
@@ -82,12 +83,34 @@ def commitments(facts: Facts, scenario: Scenario, *, strict: bool = False) -> Co
     demand = work_of(usable[0], middle, scenario.months, shares)[0]
     limit = scenario.constraints.max_provider_share
     sellers, fixed = _sellers(usable, scenario, alone=limit < 1)
-    every = [_bound(o, middle, demand, (shares, sellers[o.id])) for o in usable]
-    kept, left_out = undominated(every) if limit == 1 and not one_place else _by_seller(every)
-    places = _places(kept) if one_place else (tuple(kept),)
+    every = tuple(_bound(o, middle, demand, (shares, sellers[o.id])) for o in usable)
+    return _chosen(scenario, (demand, every), shares, fixed)
+
+
+def moved(asked: Commitments, work: float = 1.0, price: float = 1.0) -> Commitments:
+    """The same with so many times the work, and what is bought as it comes at so many times its price: for a slider."""
+    every = tuple(b if b.capacity.whole else _repriced(b, price) for b in asked.every)
+    return _chosen(asked.scenario, (asked.demand * work, every), asked.shares, asked.fixed)
+
+
+def _chosen(
+    scenario: Scenario, offered: tuple[Array, tuple[Bound, ...]], shares: tuple[Quantity, ...], fixed: float
+) -> Commitments:
+    """With what no plan would want left out."""
+    demand, every = offered
+    limit = scenario.constraints.max_provider_share
+    kept, left_out = undominated(every) if limit == 1 and shares else _by_seller(every)
+    places = (tuple(kept),) if shares else _places(kept)
     rules = Rules(max_share=dict.fromkeys({b.capacity.provider for b in kept}, limit) if limit < 1 else {})
-    return Commitments(scenario=scenario, demand=demand, bound=tuple(kept), left_out=tuple(left_out), places=places,
-                       rules=rules, fixed=fixed, shares=shares)  # fmt: skip
+    return Commitments(scenario=scenario, demand=demand, every=every, bound=tuple(kept), left_out=tuple(left_out),
+                       places=places, rules=rules, fixed=fixed, shares=shares)  # fmt: skip
+
+
+def _repriced(bound: Bound, factor: float) -> Bound:
+    rate = np.asarray(bound.capacity.rate)
+    more = rate * (factor - 1) / np.asarray(bound.capacity.serves)[:, None]
+    return replace(bound, capacity=replace(bound.capacity, rate=tuple(rate * factor)),
+                   unit_costs=bound.unit_costs + more)  # fmt: skip
 
 
 # --- demand

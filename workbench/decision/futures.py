@@ -14,6 +14,7 @@ from workbench.decision.capacity import Array, Risk
 from workbench.decision.commitments import Bound, Commitments, usage_price, work_of
 from workbench.decision.draws import Draws, central, draw
 from workbench.decision.hedge import Hedge, hedge, realised
+from workbench.decision.offers import Option
 from workbench.decision.outcome import P10, P90, evaluate
 from workbench.decision.portfolio import solve
 
@@ -21,6 +22,8 @@ MOVING = ("price_drift", "market_volatility", "offer_volatility", "growth_per_mo
 """Inputs that are drawn, beside the movements of prices."""
 FUTURES = 16
 """Enough for a tail of a tenth to hold more than one, few enough to be solved while somebody waits."""
+MANY = 512
+"""Futures of demand alone, which cost nothing."""
 WEIGHTS = (0.0, 1 / 2, 1.0, 2.0)
 
 
@@ -60,16 +63,28 @@ class Point:
 def futures(asked: Commitments, place: Sequence[Bound], size: int = FUTURES) -> Futures:
     """Draws of the prices of what is bought as it comes, and of demand, from the scenario's seed."""
     options, months = [b.option for b in place], asked.scenario.months
-    drawn, middle = draw(options, size, asked.scenario.seed), central(options)
-    values = {k: drawn.values[k] if k not in drawn.quantities or drawn.quantities[k].name in MOVING
-              else np.broadcast_to(middle.values[k], (size, 1)) for k in drawn.values}  # fmt: skip
-    moving = Draws(values, drawn.quantities)
+    moving = _moving(asked, options, size)
     rates = {}
     for b in place:
         if not b.capacity.whole:
             told = evaluate(b.option, moving, months, np.zeros(months), known={"waiting_share": 0.0})
             rates[b.capacity.name] = usage_price(told, (months, size)).T
     return Futures(demand=work_of(options[0], moving, months, asked.shares), rates=rates)
+
+
+def demand_band(asked: Commitments, share: float) -> Array:
+    """(months,) quantiles of the work in many futures."""
+    option = asked.every[0].option
+    drawn = work_of(option, _moving(asked, [option], MANY), asked.scenario.months, asked.shares)
+    return np.asarray(np.quantile(drawn.sum(axis=1), share, axis=0))
+
+
+def _moving(asked: Commitments, options: Sequence[Option], size: int) -> Draws:
+    """Draws of what moves, with all else at its median."""
+    drawn, middle = draw(options, size, asked.scenario.seed), central(options)
+    values = {k: drawn.values[k] if k not in drawn.quantities or drawn.quantities[k].name in MOVING
+              else np.broadcast_to(middle.values[k], (size, 1)) for k in drawn.values}  # fmt: skip
+    return Draws(values, drawn.quantities)
 
 
 def frontier(

@@ -4,19 +4,24 @@ At the median inputs, as `Commitments` binds them; money in USD over the horizon
 """
 
 from calendar import monthrange
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
+from workbench.decision.capacity import Array
 from workbench.decision.commitments import Bound, Commitments, commitments
 from workbench.decision.draws import PRICES
-from workbench.decision.futures import Point, frontier
+from workbench.decision.futures import Point, demand_band, frontier
+from workbench.decision.outcome import P10, P90
 from workbench.decision.plan import Plan
 from workbench.decision.portfolio import relaxed, solve
 from workbench.records import Facts, Infeasible, Scenario
 
+Solver = Callable[..., Plan]
 YEAR = 12
 """Months."""
 WORKLOADS = ("base", "burst")
@@ -84,6 +89,12 @@ class Purchase:
         return list(dict.fromkeys(row for q in [*prices, *inputs] for row in q.rows))
 
     @cached_property
+    def band(self) -> Array:
+        """P10 and P90 of the work by month, (2, months), in the unit of the demand: what growth may make of it."""
+        scale = self.asked.demand.sum() / demand_band(self.asked, 1 / 2).sum()
+        return np.array([demand_band(self.asked, share) * scale for share in (P10, P90)])
+
+    @cached_property
     def frontier(self) -> list[Point]:
         """What else could be committed, by expected cost and money at risk. It takes seconds."""
         return frontier(self.asked, self.place, self.plan.schedule)
@@ -118,32 +129,41 @@ def purchase(
 
     Raises Infeasible where no option is left, or where none together serve the demand, saying what to relax.
     """
-    asked = commitments(facts, scenario, strict=strict)
-    place, plan, bound = _best(asked, asked.places)
+    return planned(commitments(facts, scenario, strict=strict), stamp=stamp)
+
+
+def planned(asked: Commitments, solver: Solver = solve, *, stamp: Mapping[str, Any] | None = None) -> Purchase:
+    """The plan of least cost of what was bound; `relaxed` as its solver gives one in which nothing need be whole.
+
+    Raises Infeasible as `purchase` does.
+    """
+    place, plan, bound = _best(asked, asked.places, solver)
     plain = [tuple(b for b in p if b.capacity.kind == "on_demand") for p in asked.places]
     try:
-        on_demand_only = _best(asked, [p for p in plain if p])[1].cost + asked.fixed
+        on_demand_only = _best(asked, [p for p in plain if p], solver)[1].cost + asked.fixed
     except Infeasible:
         on_demand_only = None
     return Purchase(asked=asked, place=place, plan=plan, bound=bound + asked.fixed, on_demand_only=on_demand_only,
                     stamp=stamp or {})  # fmt: skip
 
 
-def _best(asked: Commitments, places: Sequence[tuple[Bound, ...]]) -> tuple[tuple[Bound, ...], Plan, float]:
+def _best(
+    asked: Commitments, places: Sequence[tuple[Bound, ...]], solver: Solver
+) -> tuple[tuple[Bound, ...], Plan, float]:
     """The place of the cheapest plan, the plan, and what no plan in any place costs less than."""
     where = f"scenario {asked.scenario.name}"
     bounds, lack = [], Infeasible(where, "there is nothing to choose from", "relax a constraint of the scenario")
     for place in places:
         try:
-            bounds.append((relaxed(asked.demand, *_market(place), rules=asked.rules).cost, place))
+            bounds.append((relaxed(asked.demand, *_market(place), rules=asked.rules), place))
         except Infeasible as error:
             lack = Infeasible(where, error.what, error.remedy)
     found: list[tuple[tuple[Bound, ...], Plan, float]] = []
-    for least, place in sorted(bounds, key=lambda b: b[0]):
-        if found and least >= min(plan.cost for _, plan, _ in found):
+    for least, place in sorted(bounds, key=lambda b: b[0].cost):
+        if found and least.cost >= min(plan.cost for _, plan, _ in found):
             break
         try:
-            plan = solve(asked.demand, *_market(place), rules=asked.rules)
+            plan = least if solver is relaxed else solver(asked.demand, *_market(place), rules=asked.rules)
         except Infeasible as error:
             lack = Infeasible(where, error.what, error.remedy)
         else:

@@ -152,7 +152,7 @@ DOORS = {
     "duckdb": {"store", "bills"},
     "altair": {"charts.canvas"},
     "great_tables": {"tables"},
-    "ipywidgets": {"explorer", "waking_form", "leaving_form"},  # a form each of a decision, a pool and an exit
+    "ipywidgets": {"explorer", "waking_form", "leaving_form", "planner"},  # a form for each notebook
     "anywidget": {"explorer"},
     "papermill": {"report"},
     "nbconvert": {"report"},

@@ -159,3 +159,13 @@ def explore(scenario: Scenario) -> "ipywidgets.Widget":
     from workbench import explorer
 
     return explorer.form(scenario)
+
+
+def plan(scenario: Scenario) -> "ipywidgets.Widget":
+    """Sliders for the work and the prices by the hour, and the plan that follows them.
+
+    Raises Infeasible where no option is left.
+    """
+    from workbench import planner
+
+    return planner.Planner(scenario)

@@ -97,7 +97,7 @@ def _frontier(risks: Sequence[Mapping[str, Any]]) -> Table:
         table.add_column(title, justify="right", no_wrap=True)
     for point in risks:
         money = [f"{point[key]:,.0f}" for key in ("expected", "p10", "p90", "at_risk")]
-        name = point["name"].replace("weight", "expected cost + risk x")
+        name = point["name"].replace("weight", "risk x")
         table.add_row(escape(name), str(len(point["schedule"])), *money)
     return table
 

@@ -60,12 +60,14 @@ class Rules:
 @dataclass(frozen=True, kw_only=True)
 class Risk:
     """What may happen: the probability of each scenario, rates of on-demand and spot capacities in it by name
-    (scenarios, months), and the weight that the mean of its worst 1 - `level` has beside the expected cost."""
+    (scenarios, months), the weight that the mean of its worst 1 - `level` has beside the expected cost, and the
+    relative gap that will do."""
 
     probabilities: Any = None
     rates: Mapping[str, Any] = field(default_factory=dict)
     weight: float = 0.0
     level: float = 0.0
+    gap: float = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ import numpy as np
 from workbench.checks import numbers
 from workbench.decision.capacity import Array, Capacity, Risk, Rules, market
 from workbench.decision.plan import Optimum, amounts, joined, running, schedule
-from workbench.decision.portfolio import GAP, committed, optimum
+from workbench.decision.portfolio import committed, optimum
 from workbench.decision.programme import BEFORE, Columns, Programme, order_prices, programme, usage_prices
 from workbench.decision.value import cvar
 from workbench.records import WorkbenchError
@@ -50,7 +50,7 @@ def hedge(
     risk: Risk | None = None,
     rules: Rules | None = None,
 ) -> Hedge:
-    """The commitments of least expected cost and money at risk, to a relative gap of a thousandth.
+    """The commitments of least expected cost and money at risk, to the gap that `risk` asks for.
 
     `demand` is (scenarios, months) or (scenarios, workloads, months); orders of reserved capacity in later months are
     decided now too, so a plan that may still change is at least as good. Raises Infeasible where some scenario cannot
@@ -58,7 +58,7 @@ def hedge(
     """
     where = "decision.hedge.hedge"
     asked = market(where, _demand(where, demand), capacities, onboarding or {}, (rules or Rules(), risk or Risk()))
-    return _told(optimum(where, programme(asked), GAP))
+    return _told(optimum(where, programme(asked), asked.risk.gap))
 
 
 def realised(

@@ -27,7 +27,8 @@ ROWWISE, MINIMISE, FEASIBLE = 2, 1, 2
 """HiGHS's own codes."""
 SMALL = 100
 NODES = 2000
-"""With so few whole amounts a plan is solved to the end, whatever the gap, unless it takes more branches than this."""
+"""With so few whole amounts the plan for one future is solved to the end, whatever the gap, unless it takes more
+branches than this."""
 NO_OPTIONS: Mapping[str, float] = {}
 NOISE = 1e-7
 """A whole amount that is off by less is whole: it is the solver's own tolerance."""
@@ -206,15 +207,17 @@ def _searched(where: str, arrays: Programme, gap: float, known: _Known) -> _Know
     """
     close = gap if known.best is not None else gap / 2 / 2
     near: Sequence[Any] = (_rounded, _next_to)
-    if arrays.whole.sum() <= SMALL:
+    if arrays.whole.sum() <= SMALL and arrays.market.scenarios == 1:
         near, close = (_to_the_end,), gap
     for step in near:
         known = step(arrays, known, close)
         if known.within(close):
             return known
     found = _branched(arrays, known, gap / 2)
-    if found is None:
+    if found is None and known.best is None:
         raise _infeasible(where, arrays)
+    if found is None:  # HiGHS gave up on the numbers: what is known stands, with the gap that it has
+        return known
     return known.or_better(arrays, found[0])._replace(bound=max(found[1], known.bound))
 
 

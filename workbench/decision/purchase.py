@@ -91,7 +91,7 @@ class Purchase:
     @cached_property
     def band(self) -> Array:
         """P10 and P90 of the work by month, (2, months), in the unit of the demand: what growth may make of it."""
-        scale = self.asked.demand.sum() / demand_band(self.asked, 1 / 2).sum()
+        scale = self.asked.demand.sum(axis=0) / demand_band(self.asked, 1 / 2)
         return np.array([demand_band(self.asked, share) * scale for share in (P10, P90)])
 
     @cached_property

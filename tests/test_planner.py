@@ -1,0 +1,95 @@
+"""A plan shown and moved: charts say what the plan holds, and a slider gives the plan for what it says."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+import workbench as wb
+from workbench import charts, charts_plan, planner
+from workbench.decision.commitments import moved
+from workbench.decision.portfolio import relaxed, solve
+from workbench.decision.purchase import planned
+
+
+@pytest.fixture(scope="module")
+def scenario():
+    """A service that grows and is large enough to commit for, at one seller."""
+    chat = wb.load("chat")
+    counted = ("tokens_in_per_month", "tokens_out_per_month", "requests_per_month")
+    more = {name: 10 * getattr(chat.demand, name) for name in counted}
+    limits = replace(chat.constraints, providers=("RunPod", "fal"))
+    return replace(chat, demand=replace(chat.demand, **more), constraints=limits)
+
+
+@pytest.fixture(scope="module")
+def form(scenario):
+    return planner.Planner(scenario)
+
+
+@pytest.fixture(scope="module")
+def found(scenario):
+    return wb.portfolio(scenario)
+
+
+def test_the_stack_is_what_runs_in_each_month(found):
+    rows = charts_plan.stack_frame(found)
+    top = rows.drop_nulls("to").group_by("month", maintain_order=True).agg(pl.col("to").max())
+    assert top["to"].to_numpy() == pytest.approx(np.sum([months for _, months in found.used], axis=0))
+
+
+def test_the_band_holds_the_plan_and_widens(found):
+    rows = charts_plan.stack_frame(found).drop_nulls("low").sort("month")
+    top = np.sum([months for _, months in found.used], axis=0)
+    assert (rows["low"].to_numpy() <= top * (1 + 1e-9)).all()
+    assert (rows["high"].to_numpy() >= top * (1 - 1e-9)).all()
+    width = (rows["high"] - rows["low"]).to_numpy() / top
+    assert width[0] == pytest.approx(0, abs=1e-9)
+    assert width[-1] == max(width)
+
+
+def test_the_calendar_has_every_order_that_must_be_placed_ahead(found):
+    rows = charts_plan.calendar_frame(found)
+    orders = [o for o in found.schedule if o["kind"] == "reserved"]
+    assert len(rows) == min(len(orders), charts_plan.MOST)
+    assert (rows["by"] <= rows["from"]).all()
+    assert orders[0]["order_by"] in rows["finding"][0]
+
+
+@pytest.mark.parametrize("build", [charts_plan.stack, charts_plan.calendar])
+def test_a_chart_of_a_plan_has_its_finding_as_title_and_draws(found, build):
+    chart = build(found)
+    assert charts.finding(chart)
+    assert charts.svg(chart).startswith("<svg")
+
+
+def test_a_plan_without_commitments_says_so(scenario):
+    free = wb.portfolio(replace(scenario, constraints=replace(scenario.constraints, providers=("fal",))))
+    assert "Nothing is committed" in charts.finding(charts_plan.stack(free))
+    assert "Nothing has to be ordered" in charts.finding(charts_plan.calendar(free))
+
+
+def test_a_slider_gives_the_plan_for_what_it_says(form):
+    cost = form.found.cost
+    form.work.value = 2.0
+    assert form.found.asked.demand.sum() == pytest.approx(2 * form.asked.demand.sum())
+    assert cost < form.found.cost < 2 * cost * 1.05
+    form.work.value = 1.0
+    assert form.found.cost == pytest.approx(cost)
+    assert repr(form) == charts.finding(form.pictures.specs[0])
+
+
+def test_dearer_hours_commit_more(form):
+    def committed(found):
+        return sum(sum(months) for b, months in found.used if b.capacity.whole)
+
+    low, high = (planned(moved(form.asked, price=factor)) for factor in (0.5, 2.0))
+    assert committed(low) < committed(high)
+    assert low.cost < high.cost
+
+
+def test_while_a_slider_moves_the_plan_is_the_bound_of_the_whole_one(form):
+    quick, whole = planned(moved(form.asked, work=1.3), relaxed), planned(moved(form.asked, work=1.3), solve)
+    assert quick.cost <= whole.cost * (1 + 1e-9)
+    assert quick.cost == pytest.approx(whole.plan.relaxed + form.asked.fixed)

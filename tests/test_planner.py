@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 import workbench as wb
-from workbench import charts, charts_plan, planner
+from workbench import charts, planner
+from workbench.charts import plan as pictures
 from workbench.decision.commitments import moved
 from workbench.decision.portfolio import relaxed, solve
 from workbench.decision.purchase import planned
@@ -34,13 +35,13 @@ def found(scenario):
 
 
 def test_the_stack_is_what_runs_in_each_month(found):
-    rows = charts_plan.stack_frame(found)
+    rows = pictures.stack_frame(found)
     top = rows.drop_nulls("to").group_by("month", maintain_order=True).agg(pl.col("to").max())
     assert top["to"].to_numpy() == pytest.approx(np.sum([months for _, months in found.used], axis=0))
 
 
 def test_the_band_holds_the_plan_and_widens(found):
-    rows = charts_plan.stack_frame(found).drop_nulls("low").sort("month")
+    rows = pictures.stack_frame(found).drop_nulls("low").sort("month")
     top = np.sum([months for _, months in found.used], axis=0)
     assert (rows["low"].to_numpy() <= top * (1 + 1e-9)).all()
     assert (rows["high"].to_numpy() >= top * (1 - 1e-9)).all()
@@ -50,14 +51,14 @@ def test_the_band_holds_the_plan_and_widens(found):
 
 
 def test_the_calendar_has_every_order_that_must_be_placed_ahead(found):
-    rows = charts_plan.calendar_frame(found)
+    rows = pictures.calendar_frame(found)
     orders = [o for o in found.schedule if o["kind"] == "reserved"]
-    assert len(rows) == min(len(orders), charts_plan.MOST)
+    assert len(rows) == min(len(orders), pictures.MOST)
     assert (rows["by"] <= rows["from"]).all()
     assert orders[0]["order_by"] in rows["finding"][0]
 
 
-@pytest.mark.parametrize("build", [charts_plan.stack, charts_plan.calendar])
+@pytest.mark.parametrize("build", [pictures.stack, pictures.calendar])
 def test_a_chart_of_a_plan_has_its_finding_as_title_and_draws(found, build):
     chart = build(found)
     assert charts.finding(chart)
@@ -66,8 +67,8 @@ def test_a_chart_of_a_plan_has_its_finding_as_title_and_draws(found, build):
 
 def test_a_plan_without_commitments_says_so(scenario):
     free = wb.portfolio(replace(scenario, constraints=replace(scenario.constraints, providers=("fal",))))
-    assert "Nothing is committed" in charts.finding(charts_plan.stack(free))
-    assert "Nothing has to be ordered" in charts.finding(charts_plan.calendar(free))
+    assert "Nothing is committed" in charts.finding(pictures.stack(free))
+    assert "Nothing has to be ordered" in charts.finding(pictures.calendar(free))
 
 
 def test_a_slider_gives_the_plan_for_what_it_says(form):

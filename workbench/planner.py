@@ -9,7 +9,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from workbench import charts, charts_plan, face
+from workbench import charts, face
+from workbench.charts import plan as pictures
 from workbench.decision.commitments import commitments, moved
 from workbench.decision.portfolio import relaxed, solve
 from workbench.decision.purchase import Purchase, planned
@@ -20,8 +21,8 @@ REACH = 2
 """Powers of two to either side of today that a slider reaches."""
 STEP = 1 / 8
 PICTURES: tuple[tuple[Callable[[Any], Any], Callable[[Any], Any]], ...] = (
-    (charts_plan.stack, charts_plan.stack_frame),
-    (charts_plan.calendar, charts_plan.calendar_frame),
+    (pictures.stack, pictures.stack_frame),
+    (pictures.calendar, pictures.calendar_frame),
 )
 
 

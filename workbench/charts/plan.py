@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.charts import COLOURS, NARROW, ROW, TALL, TEXT, THOUSAND, WIDE
-from workbench.charts import _altair as altair_of
-from workbench.charts import _chart as chart
-from workbench.charts import _frame as frame
-from workbench.charts import _layered as layered
-from workbench.charts import _marks as marks
+from workbench.charts.canvas import (  # isort: skip
+    COLOURS, NARROW, ROW, TALL, TEXT, THOUSAND, WIDE, chart, framed, layered, library, marks,
+)  # fmt: skip
 from workbench.decision import contrast as kinds
 from workbench.decision.outcome import Plan
 from workbench.prose import usd
@@ -53,7 +50,7 @@ def stack_frame(found: "Purchase") -> "pl.DataFrame":
     low, high = (foot * band / work for band in found.band)
     rows += [{"month": m + 1, "capacity": "", "kind": "", "from": None, "to": None, "low": float(low[m]),
               "high": float(high[m])} for m in range(found.scenario.months)]  # fmt: skip
-    return frame(rows, _bought(found))
+    return framed(rows, _bought(found))
 
 
 def _bought(found: "Purchase") -> str:
@@ -67,7 +64,7 @@ def _bought(found: "Purchase") -> str:
 
 def stack(source: Any) -> "alt.LayerChart":
     """Accelerators by month, committed ones below, and the band of what the work may need."""
-    alt, rows = altair_of(), stack_frame(source) if hasattr(source, "plan") else source
+    alt, rows = library(), stack_frame(source) if hasattr(source, "plan") else source
     last = len(rows["month"].unique())
     x = alt.X("month:O", title="month (dashed: P10 and P90 of the need)", axis=alt.Axis(
         labelAngle=0, values=list(range(1, last + 1, max(last // MOST, 1)))))  # fmt: skip
@@ -93,7 +90,7 @@ def frontier_frame(found: "Purchase") -> "pl.DataFrame":
     safe = weighed[0]["at_risk"] - weighed[-1]["at_risk"]
     title = f"{usd(dear)} more on average take {usd(safe)} off the worst tenth" if safe > dear else (
         "No other commitment makes the worst tenth much cheaper")  # fmt: skip
-    return frame(rows, title)
+    return framed(rows, title)
 
 
 def _way(point: dict[str, Any]) -> str:
@@ -102,7 +99,7 @@ def _way(point: dict[str, Any]) -> str:
 
 def frontier(source: Any) -> "alt.LayerChart":
     """Expected cost against the mean of the worst tenth."""
-    alt, rows = altair_of(), frontier_frame(source) if hasattr(source, "plan") else source
+    alt, rows = library(), frontier_frame(source) if hasattr(source, "plan") else source
     span = alt.Scale(zero=False, nice=True, padding=20)
     mark = marks().encode(x=alt.X("expected:Q", title="expected cost, thousand USD", scale=span),
                           y=alt.Y("worst:Q", title="worst tenth, thousand USD", scale=span))  # fmt: skip
@@ -125,15 +122,15 @@ def calendar_frame(found: "Purchase") -> "pl.DataFrame":
              "from": o["month"], "to": o["month"] + o["term_months"], "kind": BOUND} for o in orders]  # fmt: skip
     if not rows:
         rows = [{"order": "nothing to order ahead", "by": 0, "from": 0, "to": 0, "kind": BOUND}]
-        return frame(rows, "Nothing has to be ordered ahead")
+        return framed(rows, "Nothing has to be ordered ahead")
     every = sum(o["kind"] == "reserved" for o in found.schedule)
     more = f", of which the first {MOST} are shown" if every > MOST else ""
-    return frame(rows, f"The first order is due by {orders[0]['order_by']}; the plan has {every}{more}")
+    return framed(rows, f"The first order is due by {orders[0]['order_by']}; the plan has {every}{more}")
 
 
 def calendar(source: Any) -> "alt.LayerChart":
     """Terms as bars; a diamond where the order is due."""
-    alt, rows = altair_of(), calendar_frame(source) if hasattr(source, "plan") else source
+    alt, rows = library(), calendar_frame(source) if hasattr(source, "plan") else source
     y = alt.Y("order:N", sort=None, title=None)
     axis = alt.X("from:Q", title="months from today (diamond: order by)", axis=alt.Axis(format="d", tickMinStep=1))
     bars = (

@@ -94,6 +94,11 @@ def _questions(command: _Command) -> None:
                      "workbench decide chat --as-of today --strict")  # fmt: skip
     _draws(decide)
     decide.add_argument("--strict", action="store_true", help="exclude prices that are stale on that day")
+    decide.add_argument(
+        "--simulated",
+        action="store_true",
+        help="the share of paid hours with work from the simulation of coldstart, not from rows",
+    )
     waking = command("coldstart", _coldstart, "How slow a model is when it wakes, and the cheapest policy to mend it.",
                      "workbench coldstart chat")  # fmt: skip
     _asks(waking, nargs="?")
@@ -188,9 +193,10 @@ def _sound_seed(options: argparse.Namespace) -> None:
 
 
 def _decide(options: argparse.Namespace) -> int:
-    from workbench import face
+    from workbench import face, terminal
 
-    decision = face.decide(_scenario(options), strict=options.strict)
+    with terminal.progress("decide") as tell:
+        decision = face.decide(_scenario(options), strict=options.strict, simulated=options.simulated, progress=tell)
     if options.json:
         _print_json(decision.as_dict())
     else:

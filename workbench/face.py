@@ -44,17 +44,25 @@ def load(scenario: str | Path) -> Scenario:
 
 
 def decide(
-    scenario: Scenario | str | Path, *, strict: bool = False, only: Collection[Choice] | None = None
-) -> answer.Decision:
+    scenario: Scenario | str | Path, *, strict: bool = False, only: Collection[Choice] | None = None,
+    simulated: bool = False, progress: "Progress" = lambda done, of: None,
+) -> answer.Decision:  # fmt: skip
     """Where the workload should run, as a range, with the reasons; among `only` some choices where they are given.
 
-    A path or the name of a shipped scenario is loaded first. Raises Infeasible where no option is left (`strict` also
-    excludes stale prices).
+    A path or the name of a shipped scenario is loaded first. `simulated`: the policies of `coldstart` say which share
+    of the paid hours has work, in place of the rows that assume it. Raises Infeasible where no option is left (`strict`
+    also excludes stale prices), WorkbenchError where there is no [serving] to simulate.
     """
     if not isinstance(scenario, Scenario):
         scenario = load(scenario)
     known = facts(scenario.as_of)
-    return answer.decide(known, scenario, strict=strict, only=only, stamp=stamp(scenario, known, strict=strict))
+    made = stamp(scenario, known, strict=strict)
+    if simulated:
+        from workbench.decision import fed
+
+        known = fed.fed(known, coldstart(scenario, progress=progress))
+        made["command"] += " --simulated"
+    return answer.decide(known, scenario, strict=strict, only=only, stamp=made)
 
 
 def lockin(scenario: Scenario | str | Path, *, only: Collection[Choice] | None = None) -> "Leaving":

@@ -158,7 +158,8 @@ def show_waking(found: "Frontier | Replay", console: Console | None = None) -> N
         console.print(f"[yellow]note: {_shown(note)}[/yellow]")
     if len(told["frontier"]) > 1:
         console.print(_frontier(_worth_a_look(told["frontier"])))
-        console.print(f"{told['simulated']} policies were simulated; * is on the frontier of cost and P99\n")
+        console.print(f"{told['simulated']} policies were simulated; * is on the frontier of cost and P99. "
+                      "To decide by what they pay: workbench decide --simulated\n")  # fmt: skip
     rows = told["rows"]
     more = f" and {len(rows) - MOST_ROWS} more" if len(rows) > MOST_ROWS else ""
     if rows:

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 import workbench as wb
+from workbench.decision import frontier, waking
 from workbench.decision.desk import Desk
 from workbench.decision.latency import Floor, judged
 from workbench.decision.offers import options
+from workbench.models.policies import Modal
 from workbench.records import Basis
 
 
@@ -77,3 +79,15 @@ def test_the_wait_that_is_judged_is_that_of_the_draws_which_are_simulated(chat, 
     whole = float(wait + floor.alone_s("H100-SXM"))
     assert not judge(quiet, found, limit_s=0.99 * whole)[option.id].feasible
     assert judge(quiet, found, limit_s=1.01 * whole)[option.id].feasible
+
+
+@pytest.mark.parametrize("window_s", [30, 300, 3600])
+def test_idle_time_between_requests_is_what_a_simulation_without_cold_starts_pays(window_s):
+    """Busy time and idle time add up to the replicas of a pool that is kept so long."""
+    quiet = wb.load("assistant")
+    facts = wb.facts(quiet.as_of)
+    floor, load = Floor(Desk(facts, quiet), quiet.serving), waking.load(facts, quiet)
+    at_once = Modal(np.array([1e-3]), concurrency=load.replica.slots, scaledown_window_s=window_s)
+    run = frontier.run(load, at_once)
+    never = frontier.run(load, replace(at_once, scaledown_window_s=1e-3))
+    assert floor.idle_replicas(window_s / 3600) + never.mean_replicas == pytest.approx(run.mean_replicas, rel=0.03)

@@ -34,7 +34,7 @@ USUAL_MOST = 100
 WINDOWS_S = (60.0, 300.0, 900.0)
 """How long a serverless container is kept."""
 RETENTIONS_S = (0.0, 300.0, 900.0)
-"""How long Knative keeps the last replica, where it may sleep."""
+"""How long Knative keeps the last replica, where it may sleep and the load lets it."""
 POINTS = 400
 CONFIDENT = 0.95
 """A policy is chosen where it meets the objective with this confidence, if there is one."""
@@ -288,7 +288,7 @@ def candidates(facts: Facts, load: Load) -> Iterator[Candidate]:
                 yield Modal(cold, concurrency=aim, scaledown_window_s=window, buffer_containers=spare), capacity
         else:
             for aim, least in product(aims, sorted({0, 1, int(busy)})):
-                for kept in RETENTIONS_S if least == 0 else (0.0,):
+                for kept in RETENTIONS_S if least == 0 and busy < 1 else (0.0,):
                     yield Knative(cold, concurrency=slots, target_utilization=aim / slots, min_replicas=least,
                                   pod_retention_s=kept), capacity  # fmt: skip
                 sizes: Any = {"concurrency": slots, "min_replicas": least, "max_replicas": most}

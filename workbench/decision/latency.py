@@ -55,7 +55,7 @@ def _judged(floor: "Floor", option: Option) -> Option:
         if cold > missing:
             latency += float(np.quantile(woken.seconds, 1 - missing / cold))
             why, row = f": {cold:.1%} of requests meet a cold start, of {woken.mean_s:.0f} s on average", woken.rows[0]
-        option = replace(option, inputs={**option.inputs, "wakeups_per_month": floor.wakeups(cold, idle)})
+        option = replace(option, inputs={**option.inputs, "wakeups_per_month": floor.wakeups(idle)})
     if latency <= asked.limit_s:
         return option
     reason: Reason = (
@@ -110,18 +110,34 @@ class Floor:
 
     def cold_share(self, idle_hours: float) -> float:
         """Share of requests that find nobody awake: one replica, kept so long, over the hours of the day."""
-        demand, facts = self.desk.scenario.demand, self.desk.facts
-        cv = parameter(facts, "traffic", self.asked.traffic, "gap_cv").value
-        day, _ = hours_of_day(facts, middle(demand.peak_to_mean))
-        gaps = 1 / (self.rate_per_s * day)
-        shares = queueing.keep_alive_renewal(gaps, np.full(gaps.shape, cv**2), idle_hours * HOUR_S).cold_share
-        return float((day * shares).sum() / day.sum())
+        rates = self.rates_per_s
+        return float((rates * self._kept(idle_hours).cold_share).sum() / rates.sum())
 
-    def wakeups(self, cold: float, idle: Quantity) -> Quantity:
-        """Wake-ups a month: each is followed by an idle time-out that is paid."""
-        month = self.desk.scenario.demand.requests_per_month
-        return Quantity(name="wakeups_per_month", value=cold * middle(month or 0.0), unit="1/month", rows=idle.rows,
-                        evidence=Evidence.ESTIMATED, label="wake-ups by renewal theory")  # fmt: skip
+    @cached_property
+    def rates_per_s(self) -> np.ndarray:
+        """Requests a second in each hour of the day."""
+        day, _ = hours_of_day(self.desk.facts, middle(self.desk.scenario.demand.peak_to_mean))
+        return self.rate_per_s * day
+
+    def _kept(self, idle_hours: float) -> queueing.WarmPool:
+        cv = parameter(self.desk.facts, "traffic", self.asked.traffic, "gap_cv").value
+        gaps = 1 / self.rates_per_s
+        return queueing.keep_alive_renewal(gaps, np.full(gaps.shape, cv**2), idle_hours * HOUR_S)
+
+    def idle_replicas(self, idle_hours: float) -> float:
+        """Replicas that are kept though nobody asks, on the mean of the day: between requests, and after the last."""
+        batching = self.replica.batching
+        service_s = np.mean(batching.prompt_s) + self.sizes.tokens_out.mean() * (
+            batching.step_s + batching.step_per_request_s
+        )
+        nobody = np.exp(-self.rates_per_s * service_s)
+        return float(np.mean(self._kept(idle_hours).mean_replicas * nobody))
+
+    def wakeups(self, idle: Quantity) -> Quantity:
+        """Idle time-outs that are paid in a month, counted whole: most end early, as the next request comes."""
+        whole = self.idle_replicas(idle.value) * self.desk.assumption("hours_per_month").value / idle.value
+        return Quantity(name="wakeups_per_month", value=whole, unit="1/month", rows=idle.rows,
+                        evidence=Evidence.ESTIMATED, label="idle time by renewal theory")  # fmt: skip
 
     def waking(self, option: Option) -> Waking:
         """A cold start on the seller's own platform."""

@@ -580,6 +580,26 @@ def test_the_command_of_a_replay_makes_the_same_json_again(replayed, run):
     assert run(*command[1:], "--json").json == said
 
 
+def test_columns_of_any_name_are_read_and_are_part_of_the_command(replayed, run):
+    trace = "when,took\n" + "".join(f"{k * 3_600_000},2\n" for k in range(4))
+    names = ("--column", "arrival=when", "--column", "unit=ms", "--column", "service_s=took")
+    said = replayed("--json", *names, trace=trace).json
+    assert said["replica_hours"] == pytest.approx(3 * 632 / 3600, rel=1e-12)
+    assert run(*shlex.split(said["stamp"]["command"])[1:], "--json").json == said
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [("when", "names no column"), ("arrival=nowhere", "not in the file"), ("start=when", "traffic.read"),
+     ("unit=h", "not known")],
+)  # fmt: skip
+def test_a_column_that_is_none_is_exit_2_with_the_way_out(replayed, asked, says):
+    trace = "when,took\n0,2\n3600,2\n"
+    said = replayed("--json", "--column", "arrival=when", "--column", "service_s=took", "--column", asked, trace=trace)
+    assert said.status == 2
+    assert says in f"{said.json['error']}"
+
+
 def test_the_same_trace_and_seed_are_the_same_replay(replayed):
     policy = (POLICIES / "keep_alive.toml").read_text(encoding="utf-8")
     assert replayed("--json", policy=policy).json == replayed("--json", policy=policy).json

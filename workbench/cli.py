@@ -46,6 +46,13 @@ def _day(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text!r} is not a day; write 2026-11-24 or today") from error
 
 
+def _column(text: str) -> tuple[str, str]:
+    ours, equals, theirs = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} names no column; write arrival=its name in the file")
+    return ours, theirs
+
+
 def _asks(parser: argparse.ArgumentParser, **more: str) -> None:
     """What every question has: a scenario, the day on which it is asked, and a seed."""
     parser.add_argument("scenario", metavar="SCENARIO", help="a path, or the name of a shipped scenario", **more)  # type: ignore[arg-type]
@@ -103,6 +110,13 @@ def _questions(command: _Command) -> None:
                      "workbench coldstart chat")  # fmt: skip
     _asks(waking, nargs="?")
     waking.add_argument("--trace", type=Path, metavar="FILE", help="recorded requests (csv, jsonl, parquet)")
+    waking.add_argument(
+        "--column",
+        type=_column,
+        action="append",
+        metavar="NAME=COLUMN",
+        help="a column of the trace: arrival, tokens_in, tokens_out or service_s; also unit=ms",
+    )
     waking.add_argument("--policy", type=Path, metavar="FILE", help="one policy, for a trace (a TOML file)")
     lockin = command("lockin", _lockin, "What leaving costs today and later, and what being able to leave is worth.",
                      "workbench lockin health")  # fmt: skip
@@ -213,13 +227,19 @@ def _show(decision: "Decision") -> None:
 def _coldstart(options: argparse.Namespace) -> int:
     from workbench import face, terminal
 
-    if (options.scenario is None) == (options.trace is None) or (options.trace is None) != (options.policy is None):
+    if (
+        (options.scenario is None) == (options.trace is None)
+        or (options.trace is None) != (options.policy is None)
+        or (options.column and options.trace is None)
+    ):
         raise WorkbenchError("workbench coldstart", "give a scenario, or a trace and a policy",
                              "see workbench coldstart --help")  # fmt: skip
     with terminal.progress("coldstart") as tell:
         if options.trace:
             _sound_seed(options)
-            found: Any = face.replay(options.trace, options.policy, seed=options.seed or 0, as_of=options.as_of)
+            columns = dict(options.column) if options.column else None
+            found: Any = face.replay(options.trace, options.policy, seed=options.seed or 0, as_of=options.as_of,
+                                     columns=columns)  # fmt: skip
         else:
             found = face.coldstart(_scenario(options), progress=tell)
     if options.json:

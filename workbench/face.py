@@ -1,7 +1,7 @@
 """The public functions: glue between the store, the scenario file and the decision."""
 
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import date
 from hashlib import sha256
@@ -110,8 +110,13 @@ def portfolio(scenario: Scenario | str | Path, *, strict: bool = False) -> "Purc
     return purchase.purchase(known, scenario, strict=strict, stamp=made)
 
 
-def replay(trace: str | Path, policy: str | Path, *, seed: int = 0, as_of: date | None = None) -> "Replay":
+def replay(
+    trace: str | Path, policy: str | Path, *, seed: int = 0, as_of: date | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> "Replay":  # fmt: skip
     """What one policy, of a TOML file, would have done with a recorded trace; `as_of` goes before the file's own day.
+
+    `columns` are those of `traffic.read`.
 
     Raises WorkbenchError for a bad file, with its place, and where the policy's fleet is saturated.
     """
@@ -119,7 +124,7 @@ def replay(trace: str | Path, policy: str | Path, *, seed: int = 0, as_of: date 
     from workbench.decision import replay as replays
     from workbench.decision.waking import Traffic
 
-    asked, read = policyfile.read(Path(policy)), traffic.read(trace)
+    asked, read = policyfile.read(Path(policy)), traffic.read(trace, columns=columns)
     asked = replace(asked, as_of=as_of or asked.as_of)
     sizes = read.tokens_in, read.tokens_out
     if asked.serving and asked.service_s is None and read.service_s is None and any(size is None for size in sizes):
@@ -132,6 +137,7 @@ def replay(trace: str | Path, policy: str | Path, *, seed: int = 0, as_of: date 
     made = replays.replay(asked, load, read.service_s, known, seed)
     command = f"workbench coldstart --trace {shlex.quote(str(trace))} --policy {shlex.quote(str(policy))} --seed {seed}"
     command += f" --as-of {as_of}" if as_of else ""
+    command += "".join(f" --column {shlex.quote(f'{ours}={theirs}')}" for ours, theirs in (columns or {}).items())
     return replace(made, stamp={"version": workbench.__version__, "seed": seed, "command": command,
                                 "datasets": known.digest if known else ""})  # fmt: skip
 

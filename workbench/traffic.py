@@ -147,7 +147,9 @@ def _form(file: files.File, columns: Form | None) -> Form:
     if form is None:
         known = "; ".join(f"{name}: {', '.join(_named(f).values())}" for name, f in FORMS.items())
         what = f"the columns {', '.join(header):.200} are of no known form"
-        raise WorkbenchError(files.place(file, -1), what, f"name them with `columns`, or as one of {known}")
+        raise WorkbenchError(
+            files.place(file, -1), what, f"name them (--column arrival=...; `columns` in Python), or as one of {known}"
+        )
     sized = {"tokens_in", "tokens_out"} <= {*form} or "service_s" in form
     if not sized or not {"arrival"} <= {*form} <= {"arrival", *SIZES, "unit"}:
         remedy = "name arrival, and tokens_in and tokens_out, or service_s; unit is that of the arrivals"

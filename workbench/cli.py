@@ -27,7 +27,7 @@ examples:
   workbench check                           are the datasets, scenarios and notebooks sound?
 """
 
-EXPORTS = ("knative", "keda")
+EXPORTS = ("knative", "keda", "ray", "modal")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -1,4 +1,4 @@
-"""A decision as configuration that can be applied: today the policy of a fleet for Knative or KEDA.
+"""A decision as configuration that can be applied: the policy of a fleet for Knative, KEDA, Ray Serve or Modal.
 
 What a scenario says of itself is anybody's text: a name becomes a label, and in a comment no line breaks and nothing
 invisible is left.
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
-from workbench import face, manifests
+from workbench import face, hosted, manifests
 from workbench.manifests import Manifest
-from workbench.models.policies import Keda, Knative
+from workbench.models.policies import Keda, Knative, Modal, RayServe
 from workbench.records import Infeasible, Scenario, Serving, WorkbenchError
 
 if TYPE_CHECKING:
@@ -36,11 +36,21 @@ class Format(NamedTuple):
     title: str
     policy: type[Any]
     write: Callable[[str, Any, Serving, float], Manifest]
+    text: Callable[[Mapping[str, Any]], str]
+
+
+def as_yaml(document: Mapping[str, Any]) -> str:
+    """Text that parsers of YAML 1.1 and 1.2 read alike."""
+    node = yaml.compose(yaml.safe_dump(document, sort_keys=False), yaml.SafeLoader)
+    _quote(node)
+    return str(yaml.serialize(node, Dumper=yaml.SafeDumper, width=UNFOLDED, allow_unicode=True))
 
 
 FORMATS = {
-    "knative": Format("Knative Service", Knative, manifests.knative),
-    "keda": Format("KEDA ScaledObject", Keda, manifests.keda),
+    "knative": Format("Knative Service", Knative, manifests.knative, as_yaml),
+    "keda": Format("KEDA ScaledObject", Keda, manifests.keda, as_yaml),
+    "ray": Format("Ray Serve configuration", RayServe, hosted.ray, as_yaml),
+    "modal": Format("Modal app", Modal, hosted.modal, hosted.modal_text),
 }
 
 
@@ -86,7 +96,9 @@ def written(form: str, found: "Frontier") -> Export:
     command = evidence["stamp"].get("command", "").replace("workbench coldstart", f"workbench export {form}", 1)
     evidence["stamp"] = evidence["stamp"] | {"command": command}
     lines = [*_head(form, found.load.scenario, evidence), *_evidence(evidence), *_caveats(manifest)]
-    return Export(format=form, text="".join(lines) + _yaml(manifest.document), manifest=manifest, evidence=evidence)
+    return Export(
+        format=form, text="".join(lines) + FORMATS[form].text(manifest.document), manifest=manifest, evidence=evidence
+    )
 
 
 def _refuse_slow(form: str, found: "Frontier") -> None:
@@ -163,13 +175,6 @@ def _caveats(manifest: Manifest) -> Iterator[str]:
 
 
 # --- YAML
-
-
-def _yaml(document: Mapping[str, Any]) -> str:
-    """Text that parsers of YAML 1.1 and 1.2 read alike."""
-    node = yaml.compose(yaml.safe_dump(document, sort_keys=False), yaml.SafeLoader)
-    _quote(node)
-    return str(yaml.serialize(node, Dumper=yaml.SafeDumper, width=UNFOLDED, allow_unicode=True))
 
 
 def _quote(node: Any) -> None:

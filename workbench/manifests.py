@@ -100,7 +100,7 @@ def label(text: str) -> str:
     return made[:LONGEST_NAME].strip("-")
 
 
-def _held(
+def fields_of(
     kind: str, fields: Mapping[str, Field], exact: Mapping[str, float]
 ) -> tuple[dict[str, Any], tuple[str, ...]]:  # fmt: skip
     """The values as their fields hold them, and what that rounds. Raises Infeasible for what the cluster refuses."""
@@ -145,7 +145,7 @@ def knative(name: str, policy: Knative, asked: Serving, slowest_s: float) -> Man
     }  # fmt: skip
     if policy.activation_scale > max(1, policy.min_replicas):  # it would say nothing, and below the minimum is refused
         values["activation-scale"] = policy.activation_scale
-    held, rounded = _held("Knative", KNATIVE, {**values, "containerConcurrency": policy.concurrency})
+    held, rounded = fields_of("Knative", KNATIVE, {**values, "containerConcurrency": policy.concurrency})
     _refuse_gap(policy, values)
     annotations = {"class": "kpa.autoscaling.knative.dev", "metric": "concurrency"}
     annotations |= {n: _text(KNATIVE[n], held[n]) for n in values}
@@ -231,7 +231,7 @@ def keda(name: str, policy: Keda, asked: Serving, slowest_s: float) -> Manifest:
     }  # fmt: skip
     steps = {"Pods": policy.scale_up_pods, "Percent": PERCENT * policy.scale_up_share}
     steps = {n: v for n, v in steps.items() if v > 0} or steps  # one that adds nothing is left out
-    held, rounded = _held("KEDA", KEDA, {**exact, **steps})
+    held, rounded = fields_of("KEDA", KEDA, {**exact, **steps})
     top = ("pollingInterval", "cooldownPeriod", "minReplicaCount", "maxReplicaCount")
     document = {
         "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": label(name)},

@@ -540,7 +540,7 @@ def test_progress_is_told_on_stderr_alone(capsys, monkeypatch):
 
     monkeypatch.setattr(terminal, "BEAT", 0.0)
     with terminal.progress("coldstart") as tell:
-        tell(0, 10)
+        tell(1, 10)
         tell(3, 10)
     said = capsys.readouterr()
     assert said.out == ""

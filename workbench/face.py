@@ -60,8 +60,9 @@ def decide(
     if simulated:
         from workbench.decision import fed
 
-        known = fed.fed(known, coldstart(scenario, progress=progress))
-        made["command"] += " --simulated"
+        rows = known
+        known = fed.fed(rows, coldstart(scenario, progress=progress))
+        made |= {"command": f"{made['command']} --simulated", "simulated": fed.told(rows, known)}
     return answer.decide(known, scenario, strict=strict, only=only, stamp=made)
 
 

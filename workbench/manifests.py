@@ -204,6 +204,8 @@ def _of_the_cluster(policy: Knative, asked: Serving, slowest_s: float) -> Iterat
            + (", enable-scale-to-zero true" if policy.min_replicas == 0 else "")
            + (", allow-zero-initial-scale true" if policy.initial_replicas == 0 else ""))  # fmt: skip
     yield f"the autoscaler's tick of {policy.tick_s:g} s is fixed in its source"
+    if policy.max_replicas is None:
+        yield "max-scale 0 sets no limit, as simulated: set one as a cap on what may be spent"
     yield (f"a start takes up to {slowest_s:.0f} s, and a request may wait for it: timeoutSeconds (300 as shipped, at "
            "most max-revision-timeout-seconds of ConfigMap config-defaults, 600 as shipped) cuts off longer ones, "
            "which the simulation does not")  # fmt: skip

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MOST_OPTIONS = 10
 MOST_LINES = 5
+APART = ("command", "simulated")
+"""Of a stamp: what is shown on lines of its own."""
 MOST_ROWS = 6
 CENTS_BELOW = 100.0
 
@@ -47,9 +49,9 @@ def show(decision: "Decision", console: Console | None = None) -> None:
     more = len(study.outcomes) - MOST_OPTIONS
     left = f"{more} more options are feasible, " if more > 0 else ""
     console.print(f"{left}{len(study.excluded)} are excluded; --json gives all, with the reasons.\n")
-    for line in _lines(decision):
+    for line in (*decision.stamp.get("simulated", ()), *_lines(decision)):
         console.print(_shown(line))
-    console.print(f"[dim]{_shown(', '.join(f'{k} {v}' for k, v in decision.stamp.items() if k != 'command'))}[/dim]")
+    console.print(f"[dim]{_shown(', '.join(f'{k} {v}' for k, v in decision.stamp.items() if k not in APART))}[/dim]")
     console.print(f"[dim]again: {_shown(str(decision.stamp.get('command', '')))}[/dim]", soft_wrap=True)
 
 
@@ -119,15 +121,17 @@ BEAT = 0.5
 @contextmanager
 def progress(name: str) -> Iterator[Callable[[int, int], None]]:
     """Tell on stderr how far a long job is, with the time left, each half second at most."""
-    start = told = time.monotonic()
+    told, first = time.monotonic(), (0, 0.0)  # the first takes the compile as well, and tells nothing of the others
     err = _console(stderr=True)
 
     def tell(done: int, of: int) -> None:
-        nonlocal told
+        nonlocal told, first
         now = time.monotonic()
-        if now - told >= BEAT and done:
+        if not first[0]:
+            first = done, now
+        elif now - told >= BEAT and done > first[0]:
             told = now
-            left = (now - start) / done * max(of - done, 0)
+            left = (now - first[1]) / (done - first[0]) * max(of - done, 0)
             err.print(f"{name}: {done} of about {of} simulations, about {left:.0f} s left")
 
     yield tell
@@ -138,18 +142,18 @@ def show_waking(found: "Frontier | Replay", console: Console | None = None) -> N
     console, told = console or _console(), found.as_dict()
     objective = told["objective"]
     met = "met" if objective["met"] else "NOT met"
-    console.print(
-        f"[bold]{_shown(told['policy'])}[/bold]" + (f" on {_shown(told['offer'])}" if "offer" in told else "")
-    )
+    console.print(f"[bold]{_shown(told['policy'])}[/bold]" + (f": {_shown(told['offer'])}" if "offer" in told else ""))
+    whole = "month" if told["cost_per"] == "month" else "run, of what is measured of the trace"
     cost = f"{told['cost_usd']:,.0f}" if told["cost_usd"] >= CENTS_BELOW else f"{told['cost_usd']:.2f}"
-    console.print(f"{cost} USD a {told['cost_per']}, {told['mean_replicas']:.1f} replicas on average; "
+    console.print(f"{cost} USD a {whole}, {told['mean_replicas']:.1f} replicas on average; "
                   f"the objective ({objective['p']:.4g} of requests within {objective['limit_s']:g} s) is {met}: "
                   f"{objective['attainment']:.2%}")  # fmt: skip
     console.print(f"Latency: P50 {told['p50_s']:.3g} s, P95 {told['p95_s']:.3g} s, P99 {told['p99_s']:.3g} s; "
                   f"{told['cold_share']:.2%} of requests met a cold start")  # fmt: skip
     stages = ", ".join(f"{s['stage'].replace('_', ' ')} {s['seconds']:.3g} s" for s in told["stages"])
     console.print(
-        f"A cold start takes {told['cold_start_mean_s']:.3g} s on average; at the middle values {_shown(stages)}"
+        f"A cold start takes {told['cold_start_mean_s']:.3g} s on average; at the middle values "
+        f"{sum(s['seconds'] for s in told['stages']):.3g} s: {_shown(stages)}"
     )
     console.print(
         f"Traffic: {_shown(told['traffic']['says'])}; the first {told['traffic']['warm_up_s']:.0f} s left out"
@@ -158,7 +162,8 @@ def show_waking(found: "Frontier | Replay", console: Console | None = None) -> N
         console.print(f"[yellow]note: {_shown(note)}[/yellow]")
     if len(told["frontier"]) > 1:
         console.print(_frontier(_worth_a_look(told["frontier"])))
-        console.print(f"{told['simulated']} policies were simulated; * is on the frontier of cost and P99. "
+        console.print(f"{told['simulated']} policies were simulated; * is on the frontier of cost and P99, sure how "
+                      "likely the objective holds in the long run. "
                       "To decide by what they pay: workbench decide --simulated\n")  # fmt: skip
     rows = told["rows"]
     more = f" and {len(rows) - MOST_ROWS} more" if len(rows) > MOST_ROWS else ""

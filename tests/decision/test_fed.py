@@ -45,8 +45,9 @@ def test_hours_with_work_over_the_share_are_the_hours_that_the_simulation_pays(f
 
 def test_a_serverless_share_leaves_the_idle_time_of_a_lone_replica_to_its_own_term(found, told):
     share = told.assumption("batch_fill", basis="serverless", workload="decode")
-    idle = Floor(told, found.load.asked).idle_replicas(told.assumption("idle_timeout_hours", basis="serverless").value)
-    paid = best(found, "serverless").run.mean_replicas
+    chosen = best(found, "serverless")
+    idle = Floor(told, found.load.asked).idle_replicas(chosen.policy.scaledown_window_s / 3600)
+    paid = chosen.run.mean_replicas
     assert found.load.busy / share.value + idle == pytest.approx(paid)
 
 
@@ -75,3 +76,10 @@ def test_a_plan_of_one_offer_costs_more_where_the_simulated_share_is_smaller(fou
             moved.append(less)
             assert (o.mean > cost[o.plan.id]) == less
     assert len(moved) > 10
+
+
+def test_each_simulated_share_is_told_beside_the_one_that_it_replaces(found):
+    facts = wb.facts(found.load.scenario.as_of)
+    said = fed.told(facts, fed.fed(facts, found))
+    assert len(said) == 6
+    assert "not 0.5: " in next(line for line in said if line.startswith("utilisation (on_demand"))

@@ -91,3 +91,17 @@ def test_idle_time_between_requests_is_what_a_simulation_without_cold_starts_pay
     run = frontier.run(load, at_once)
     never = frontier.run(load, replace(at_once, scaledown_window_s=1e-3))
     assert floor.idle_replicas(window_s / 3600) + never.mean_replicas == pytest.approx(run.mean_replicas, rel=0.03)
+
+
+def test_a_seller_whose_window_may_be_longer_is_judged_by_the_least_that_is_fast_enough():
+    """assistant: Modal's own 60 s miss the objective, 300 s do not; RunPod bills its 5 s and nothing else."""
+    quiet = wb.load("assistant")
+    found = options(wb.facts(quiet.as_of), quiet)
+
+    def windows(options):
+        kept = (o for o in options if o.feasible and o.basis is Basis.SERVERLESS and o.provider == "Modal")
+        return {round(o.inputs["idle_timeout_hours"].value * 3600) for o in kept if o.price.gpu == "H100-SXM"}
+
+    assert windows(found) == {60}
+    assert windows(judge(quiet, found).values()) == {300}
+    assert windows(judge(quiet, found, limit_s=600.0).values()) == {60}

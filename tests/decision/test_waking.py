@@ -287,8 +287,10 @@ def test_quiet_traffic_is_described_for_more_days_and_busy_traffic_for_shorter_h
 
 
 def test_hours_that_are_over_before_a_peak_is_felt_are_told(facts, chat):
-    assert described(facts, at(chat, 44.0)).notes == ()
-    (note,) = described(facts, at(chat, 1000.0)).notes
+    grown, *more = described(facts, at(chat, 44.0)).notes
+    assert grown == "the load of the first month: growth of 4.0% a month is not in it"
+    assert not more
+    _, note = described(facts, at(chat, 1000.0)).notes
     assert note.startswith("hours of 41.7 s are over before a peak is felt")
 
 

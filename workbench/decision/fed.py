@@ -6,6 +6,8 @@ from dataclasses import replace
 from workbench.decision.desk import Desk
 from workbench.decision.frontier import CONFIDENT, Frontier, Point
 from workbench.decision.latency import Floor
+from workbench.decision.waking import HOUR_S
+from workbench.models.policies import Modal
 from workbench.records import Basis, Evidence, Facts, Quantity, Scoped
 
 BOUGHT = {
@@ -26,6 +28,14 @@ def fed(facts: Facts, found: Frontier) -> Facts:
     return replace(facts, assumptions=(*_shares(facts, found), *facts.assumptions))  # the first of one scope
 
 
+def told(before: Facts, after: Facts) -> list[str]:
+    """What the simulation says, in a line for each share."""
+    found = after.assumptions[: len(after.assumptions) - len(before.assumptions)]
+    return [
+        f"{s.quantity.name} ({', '.join(s.scope.values())}) {s.quantity.value:.3g} {s.quantity.note}" for s in found
+    ]
+
+
 def _shares(facts: Facts, found: Frontier) -> Iterator[Scoped]:
     desk = Desk(facts, found.load.scenario)
     for kind, (name, bases) in BOUGHT.items():
@@ -41,11 +51,10 @@ def _shares(facts: Facts, found: Frontier) -> Iterator[Scoped]:
 def _share(desk: Desk, found: Frontier, best: Point, assumed: Quantity) -> Quantity:
     """Replicas that are as full as they get over those that are paid, within the assumed row's relative range."""
     load, paid = found.load, best.run.mean_replicas + best.capacity.standing
-    if best.capacity.kind == "serverless":  # a lone replica's idle time is a term of its own
-        idle_hours = desk.assumption("idle_timeout_hours", basis=Basis.SERVERLESS.value).value
-        paid -= Floor(desk, load.asked).idle_replicas(idle_hours)
-    share = min(load.busy / max(paid, load.busy), 1.0)
+    if isinstance(best.policy, Modal):  # a lone replica's idle time is a term of its own
+        paid -= Floor(desk, load.asked).idle_replicas(best.policy.scaledown_window_s / HOUR_S)
+    share = load.busy / max(paid, load.busy)
     ratio = share / assumed.value
     return replace(assumed, value=share, low=assumed.low * ratio, high=min(assumed.high * ratio, 1.0),
                    rows=(*found.rows, *assumed.rows), evidence=Evidence.ESTIMATED,
-                   note=f"simulated: {best.label} on {best.capacity.name}")  # fmt: skip
+                   note=f"as simulated, not {assumed.value:.3g}: {best.label} on {best.capacity.name}")  # fmt: skip

@@ -14,7 +14,7 @@ import numpy as np
 from workbench import formula
 from workbench.decision import offers, wakeup
 from workbench.decision.offers import Option
-from workbench.decision.waking import HOUR_S, Load, Waking, middle, on_platform, waking
+from workbench.decision.waking import HOUR_S, WINDOWS_S, Load, Waking, middle, on_platform, waking
 from workbench.models import cost
 from workbench.models.policies import Fixed, Keda, Knative, Modal, Policy, RayServe
 from workbench.models.simulation import Simulation, simulate
@@ -31,8 +31,6 @@ MOST_BUSY = 1000
 """Busy replicas beyond which fleets do not fit the memory, and a million requests are over in a moment."""
 USUAL_MOST = 100
 """Replicas that KEDA and Ray Serve allow where nobody says more; a larger peak is given room."""
-WINDOWS_S = (60.0, 300.0, 900.0)
-"""How long a serverless container is kept."""
 RETENTIONS_S = (0.0, 300.0, 900.0)
 """How long Knative keeps the last replica, where it may sleep and the load lets it."""
 POINTS = 400

@@ -4,6 +4,7 @@ No simulation: a request alone on its replica, and where the seller bills by use
 kept for a while. An option that misses the objective here misses it under any policy.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,6 +15,7 @@ from workbench.decision.offers import Option, Reason
 from workbench.decision.waking import (
     HOUR_S,
     LEVELS,
+    WINDOWS_S,
     Replica,
     Traffic,
     Waking,
@@ -45,23 +47,35 @@ def judged(desk: Desk, options: list[Option]) -> list[Option]:
 
 
 def _judged(floor: "Floor", option: Option) -> Option:
-    alone, row = floor.alone_s(option.price.gpu), option.price.usd_per_gpu_hour.rows[0]
-    asked, latency, why = floor.asked, alone, ""
+    row, why = option.price.usd_per_gpu_hour.rows[0], ""
+    asked, latency = floor.asked, floor.alone_s(option.price.gpu)
     if option.basis is Basis.SERVERLESS:
-        idle = option.inputs["idle_timeout_hours"]
-        cold = floor.cold_share(idle.value)
-        woken = floor.waking(option)
-        missing = 1 - asked.p
+        alone, woken = latency, floor.waking(option)
+        for idle in _kept(option.inputs["idle_timeout_hours"]):
+            cold = floor.cold_share(idle.value)
+            missing, latency = 1 - asked.p, alone
+            if cold > missing:
+                latency += float(np.quantile(woken.seconds, 1 - missing / cold))
+            if latency <= asked.limit_s:
+                break
         if cold > missing:
-            latency += float(np.quantile(woken.seconds, 1 - missing / cold))
             why, row = f": {cold:.1%} of requests meet a cold start, of {woken.mean_s:.0f} s on average", woken.rows[0]
-        option = replace(option, inputs={**option.inputs, "wakeups_per_month": floor.wakeups(idle)})
+        kept = {"idle_timeout_hours": idle, "wakeups_per_month": floor.wakeups(idle)}
+        option = replace(option, inputs={**option.inputs, **kept})
     if latency <= asked.limit_s:
         return option
     reason: Reason = (
         f"by theory a share of {asked.p:g} is answered within {latency:.3g} s, not {asked.limit_s:g} s{why}", row
     )  # fmt: skip
     return replace(option, reasons=(reason,), inputs={})
+
+
+def _kept(idle: Quantity) -> Iterator[Quantity]:
+    """The seller's own idle time-out, and longer ones that its row says may be set: a policy may keep a replica."""
+    yield idle
+    for window_s in WINDOWS_S:
+        if idle.value < window_s / HOUR_S <= (idle.high or idle.value):
+            yield replace(idle, value=window_s / HOUR_S, low=None, high=None, label=f"idle time-out of {window_s:g} s")
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import sqrt
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
-from workbench.decision.frontier import POINTS, WARM_UP_S, WARM_UP_SHARE, summary
+from workbench.decision.frontier import LEVEL, POINTS, WARM_UP_S, WARM_UP_SHARE, summary
 from workbench.decision.waking import FEWEST_REQUESTS, HOUR_S, Traffic, replica, waking
 from workbench.models.policies import Policy
 from workbench.models.simulation import Simulation, simulate
@@ -33,8 +35,10 @@ class Replay:
         """What the command line prints with --json."""
         run, asked = self.run, {"p": self.p, "limit_s": self.limit_s}
         told = summary(run)
-        low, high = run.interval("attainment")
-        span = [max(low, 0.0), min(high, 1.0)]
+        low, high = run.interval("attainment", LEVEL)
+        few = NormalDist().inv_cdf((1 + LEVEL) / 2) * sqrt(self.p * (1 - self.p) / run.requests)  # that prove little
+        half = max((high - low) / 2, few)
+        span = [max(run.attainment - half, 0.0), min(run.attainment + half, 1.0)]
         attained = {"met": run.attainment >= self.p, "attainment": run.attainment, "attainment_99_percent": span}
         return {
             **told, "replica_hours": run.replica_seconds / HOUR_S, "cost_usd": self.cost_usd, "cost_per": "trace",

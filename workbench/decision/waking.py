@@ -31,6 +31,8 @@ BISECTIONS = 60
 ROUNDING = 1e-9
 STEEPEST = 20.0
 """Power of the hours at which most of the day is silent: above it, what is simulated would be shorter than the day."""
+WINDOWS_S = (60.0, 300.0, 900.0)
+"""How long a serverless replica may be kept for the next request."""
 MOST_REQUESTS = 1_000_000
 """Requests that are simulated at most: with more the hours of the day are shortened."""
 FEW_REQUESTS = 20_000
@@ -262,11 +264,14 @@ def described(facts: Facts, demand: Demand, asked: Serving, hours: Quantity, see
         used += levels_of.values()
     says = f"{rate:.3g} requests a second, bursty as {asked.traffic}, over {span / HOUR_S:.3g} hours"
     notes: tuple[str, ...] = ()
+    growth = middle(demand.growth_per_month)
+    if growth:
+        notes += (f"the load of the first month: growth of {growth:.1%} a month is not in it",)
     hour_s = min(span, DAY_S) / DAY_HOURS
     if span < DAY_S:
         says += f" (each hour of a day for {hour_s / MINUTE_S:.3g} minutes)"
     if hour_s < LONG_ENOUGH * asked.limit_s:
-        notes = (f"hours of {hour_s:.3g} s are over before a peak is felt: state a part of the load, it scales",)
+        notes += (f"hours of {hour_s:.3g} s are over before a peak is felt: state a part of the load, it scales",)
     return Traffic(arrivals_s=times - times[0], **sizes, says=says, notes=notes,
                    rows=tuple(r for q in used for r in q.rows))  # fmt: skip
 

@@ -316,3 +316,8 @@ def test_more_than_memory_holds_is_refused(policy):
 def test_requests_that_nobody_will_serve_are_refused():
     with pytest.raises(WorkbenchError, match="no replica will ever serve them"):
         simulate([0.0, 1.0], 1.0, Modal(1.0, max_replicas=1), mean_life_s=1e-9)
+
+
+def test_a_fleet_that_begins_with_more_replicas_than_there_is_room_for_at_first_is_given_more():
+    arrivals, service = poisson(100.0, 1.0, 2_000, seed=1)
+    assert simulate(arrivals, service, Fixed(1_500)).wait_quantile(0.999) == 0

@@ -4,6 +4,7 @@ The answers themselves are the scalar rules of autoscalers.py. A policy is a vec
 name below), its memory a vector `state` and a `ring`: integrals of concurrency, recommendations, or idle times.
 """
 
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,17 @@ STATE = 14
 
 NEVER = autoscalers.NEVER
 
-_want, _panics = part(autoscalers.kpa_want), part(autoscalers.kpa_panics)
-_burst, _average = part(autoscalers.kpa_burst), part(autoscalers.kpa_average)
-_hpa, _limited = part(autoscalers.hpa_rule), part(autoscalers.hpa_limited)
-_ray, _tracking = part(autoscalers.ray_rule), part(autoscalers.tracking_rule)
+
+def _rule(function: Any) -> Any:
+    """A rule, compiled with a ceiling and a floor that stay floats: whole numbers of 64 bits could overflow."""
+    known = {**function.__globals__, "ceil": np.ceil, "floor": np.floor}
+    return part(FunctionType(function.__code__, known, function.__name__))
+
+
+_want, _panics = _rule(autoscalers.kpa_want), _rule(autoscalers.kpa_panics)
+_burst, _average = _rule(autoscalers.kpa_burst), _rule(autoscalers.kpa_average)
+_hpa, _limited = _rule(autoscalers.hpa_rule), _rule(autoscalers.hpa_limited)
+_ray, _tracking = _rule(autoscalers.ray_rule), _rule(autoscalers.tracking_rule)
 _idle_window = part(autoscalers.hybrid_window)
 
 
@@ -64,9 +72,10 @@ def skip(rule: Any, state: Any, ring: Any, until: Any, area: Any) -> None:
     while state[ORIGIN] + (ticks + 1) * rule[PERIOD] <= until:
         ticks += 1
     if rule[KIND] == KPA or rule[KIND] == RAY:
-        size = np.uintp(state[LAP])
-        for k in range(np.uintp(max(state[TICK] + 1, ticks - state[LAP])), np.uintp(ticks) + ONE):
-            ring[k & (size - ONE)] = area
+        k, last, turn = np.uintp(max(state[TICK] + 1, ticks - state[LAP])), np.uintp(ticks), np.uintp(state[LAP]) - ONE
+        while k <= last:
+            ring[k & turn] = area
+            k += ONE
     if rule[KIND] == RAY:
         state[COUNT] = 0.0
     state[MARK] = area
@@ -120,7 +129,7 @@ def kpa(rule: Any, state: Any, ring: Any, now: Any, area: Any, ready: Any, repli
         state[SINCE] = now
     elif state[SINCE] != NEVER and state[SINCE] + rule[WINDOW] < now:
         state[SINCE], state[PEAK] = NEVER, 0.0
-    desired = float(wants)
+    desired = wants
     if state[SINCE] != NEVER:
         wanted_now = _want(panic, rule[TARGET], ready, rule[UP], rule[DOWN], rule[ACTIVATION])
         desired = max(desired, wanted_now, state[PEAK])
@@ -169,10 +178,10 @@ def keda(rule: Any, state: Any, ring: Any, now: Any, present: Any, replicas: Any
             return 0.0
     if replicas > 0:
         length = max(int(np.ceil(rule[DOWN_DELAY] / rule[PERIOD])), 1)
-        want = float(_hpa(replicas, present, rule[TARGET], rule[TOLERANCE]))
-        lasting = recent_most(ring, 0, length, tick, want)
+        want = _hpa(replicas, present, rule[TARGET], rule[TOLERANCE])
+        lasting = recent_most(ring, np.int64(0), length, tick, want)
         if want > replicas:
-            desired = float(_limited(want, replicas, rule[STEP], rule[UP]))
+            desired = _limited(want, replicas, rule[STEP], rule[UP])
         else:
             desired = min(replicas, lasting)
         desired = max(desired, 1.0)
@@ -188,8 +197,8 @@ def ray(rule: Any, state: Any, ring: Any, present: Any, area: Any, ready: Any, r
     load = (area - ring[(tick - np.uintp(ticks)) & turn]) / (ticks * rule[PERIOD])
     if ready == 0:
         state[COUNT] = 0.0
-        return max(replicas, float(np.ceil(rule[UP]))) if present > 0 else replicas
-    want = float(_ray(ready, load, rule[TARGET], rule[UP], rule[DOWN], rule[LEAST], rule[MOST]))
+        return max(replicas, np.ceil(rule[UP])) if present > 0 else replicas
+    want = _ray(ready, load, rule[TARGET], rule[UP], rule[DOWN], rule[LEAST], rule[MOST])
     if want > replicas:
         state[COUNT] = max(state[COUNT], 0.0) + 1
         if state[COUNT] <= rule[UP_DELAY]:
@@ -207,7 +216,7 @@ def tracking(rule: Any, state: Any, now: Any, present: Any, area: Any, replicas:
     """Target tracking on the mean concurrency of a period, with a cooldown each way."""
     load = (area - state[MARK]) / rule[PERIOD]
     state[MARK] = area
-    want = float(_tracking(replicas, max(load, 0.0) if replicas > 0 else present, rule[TARGET], rule[STEP]))
+    want = _tracking(replicas, max(load, 0.0) if replicas > 0 else present, rule[TARGET], rule[STEP])
     cooldown = rule[UP_DELAY] if want > replicas else rule[DOWN_DELAY]
     if want == replicas or (state[COUNT] > 0 and now - state[SINCE] < cooldown):
         return replicas

@@ -80,6 +80,7 @@ def fleet(f: Any, arrivals: Any, work: Any, prompt: Any, setups: Any, lives: Any
             sampled = samples[sample, 0] if sample < samples.shape[0] else INF
         area += present * (then - now)
         now = then
+        left = end - max(now, opening) if now < end else 0.0  # what a replica that starts or ends now adds or saves
         by_replica = r != NIL
         if by_replica:
             me = f.at[r]
@@ -93,7 +94,7 @@ def fleet(f: Any, arrivals: Any, work: Any, prompt: Any, setups: Any, lives: Any
                     ready -= me.phase == READY
                     starting -= me.phase == STARTING
                 close(f, r)
-                billed -= max(end - max(now, opening), 0.0)
+                billed -= left
                 r = NIL
             elif me.phase == STARTING:
                 unlink(f, r)
@@ -128,13 +129,13 @@ def fleet(f: Any, arrivals: Any, work: Any, prompt: Any, setups: Any, lives: Any
                     shelve(f, r)
                 elif me.load == 0:
                     close(f, r)
-                    billed -= max(end - max(now, opening), 0.0)
+                    billed -= left
                     r = NIL
             elif kind != DEMAND or ready + starting > wanted(rule, present):
                 unlink(f, r)
                 close(f, r)
                 ready -= 1
-                billed -= max(end - max(now, opening), 0.0)
+                billed -= left
                 r = NIL
         elif state[NEXT] <= arrival:
             if kind == HYBRID:
@@ -142,6 +143,8 @@ def fleet(f: Any, arrivals: Any, work: Any, prompt: Any, setups: Any, lives: Any
                 desired = 1.0
             else:
                 desired = decide(rule, state, ring, now, present, area, ready, ready + starting)
+                if desired == ready + starting and head == i and back == 0:
+                    continue
         else:
             i += ONE
             present += 1
@@ -161,7 +164,7 @@ def fleet(f: Any, arrivals: Any, work: Any, prompt: Any, setups: Any, lives: Any
                 taker = opened(f, READY, now + setups[begun & setup_mask], lives[begun & life_mask])
                 begun += ONE
                 ready += 1
-                billed += max(end - max(now, opening), 0.0)
+                billed += left
             else:
                 unlink(f, taker)
             if back > 0:
@@ -187,7 +190,7 @@ def fleet(f: Any, arrivals: Any, work: Any, prompt: Any, setups: Any, lives: Any
             starting += 1
             link(f, s, waking)
             settle(f, s, f.at[s].ready_at)
-            billed += max(end - max(now, opening), 0.0)
+            billed += left
         while ready + starting > desired and (kind == FIXED or kind >= KPA or (rule[SURPLUS] > 0 and starting > 0)):
             if starting > 0:
                 s = f.at[waking].after
@@ -200,7 +203,7 @@ def fleet(f: Any, arrivals: Any, work: Any, prompt: Any, setups: Any, lives: Any
                 f.at[s].phase = DRAINING
             else:
                 close(f, s)
-                billed -= max(end - max(now, opening), 0.0)
+                billed -= left
                 r = NIL if s == r else r
         # When the replica that did something does the next thing; one that has just become idle is kept for a while.
         if kind == HYBRID and present == 0 and by_replica:

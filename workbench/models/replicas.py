@@ -97,7 +97,9 @@ def widen(f: Any) -> None:
     leaves = f.count[LEAVES]
     for k in range(leaves):
         f.due[TWO * leaves + k] = f.due[leaves + k]
-    for k in range(TWO * leaves - ONE, 0, -1):
+    k = TWO * leaves
+    while k > ONE:
+        k -= ONE
         f.due[k] = min(f.due[TWO * k], f.due[TWO * k + ONE])
     f.count[LEAVES] = TWO * leaves
 

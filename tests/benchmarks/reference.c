@@ -1,7 +1,7 @@
 /* The keep-alive pool of workbench/models/kernel.py in C, to measure the compiled Python against.
 
    The same algorithm, the same results: a heap or a timing wheel for busy replicas, a ring for idle ones, two histograms.
-   Compiled by tests/benchmarks/kernels.py with several sets of flags, of which the best counts. */
+   Compiled by tests/benchmarks/kernels.py, with the fleet, with several sets of flags, of which the best counts. */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>

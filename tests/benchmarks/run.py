@@ -56,7 +56,10 @@ def main(bytecode: str) -> None:
     what = f"standard deviation over {quality.SEEDS} seeds in USD (ratio to plain random), and CPU time to make"
     tables[f"4. Draws: {what}"] = list(quality.benchmark(made, env))
     tables[f"5. The plan: {plan.SIZE}, to a gap of {plan.GAP:.1%}, CPU time"] = list(plan.benchmark())
-    tables[f"6. The simulator: {kernels.REQUESTS:,} requests, wall time"] = list(kernels.benchmark())
+    print(kernels.versions())
+    what = f"{kernels.REQUESTS:,} requests (autoscalers: goal {kernels.FLEET_GOAL:g})"
+    tables[f"6. The simulator against C: {what}, CPU time"] = list(kernels.compiled())
+    tables["7. The simulator on every core, and from cold, wall time"] = list(kernels.waited_for())
     for title, rows in tables.items():
         show(title, rows)
     over = [row.what for rows in tables.values() for row in rows if row.over]

@@ -44,6 +44,7 @@ def main(bytecode: str) -> None:
     import kernels
     import plan
     import quality
+    import rivals
 
     from workbench import face
     from workbench.decision.study import study
@@ -59,7 +60,8 @@ def main(bytecode: str) -> None:
     print(kernels.versions())
     what = f"{kernels.REQUESTS:,} requests (autoscalers: goal {kernels.FLEET_GOAL:g})"
     tables[f"6. The simulator against C: {what}, CPU time"] = list(kernels.compiled())
-    tables["7. The simulator on every core, and from cold, wall time"] = list(kernels.waited_for())
+    tables[f"7. Other simulators on the same model: {rivals.OURS:,} requests, CPU time"] = list(rivals.benchmark())
+    tables["8. The simulator on every core, and from cold, wall time"] = list(kernels.waited_for())
     for title, rows in tables.items():
         show(title, rows)
     over = [row.what for rows in tables.values() for row in rows if row.over]

@@ -84,18 +84,20 @@ def skip(rule: Any, state: Any, ring: Any, until: Any, area: Any) -> None:
 
 
 @part
-def decide(rule: Any, state: Any, ring: Any, now: Any, present: Any, area: Any, ready: Any, replicas: Any) -> Any:
+def decide(
+    kind: Any, rule: Any, state: Any, ring: Any, now: Any, present: Any, area: Any, ready: Any, replicas: Any
+) -> Any:
     """The number of replicas that a tick asks for, within the policy's least and most.
 
     `present` requests are in the system, `area` is the integral of their number, `ready` of `replicas` can serve.
     """
     state[TICK] += 1
     state[NEXT] = state[ORIGIN] + (state[TICK] + 1) * rule[PERIOD]
-    if rule[KIND] == KPA:
+    if kind == KPA:
         desired = kpa(rule, state, ring, now, area, ready, replicas)
-    elif rule[KIND] == HPA:
+    elif kind == HPA:
         desired = keda(rule, state, ring, now, present, replicas)
-    elif rule[KIND] == RAY:
+    elif kind == RAY:
         desired = ray(rule, state, ring, present, area, ready, replicas)
     else:
         desired = tracking(rule, state, now, present, area, replicas)
@@ -217,8 +219,9 @@ def tracking(rule: Any, state: Any, now: Any, present: Any, area: Any, replicas:
     load = (area - state[MARK]) / rule[PERIOD]
     state[MARK] = area
     want = _tracking(replicas, max(load, 0.0) if replicas > 0 else present, rule[TARGET], rule[STEP])
-    cooldown = rule[UP_DELAY] if want > replicas else rule[DOWN_DELAY]
-    if want == replicas or (state[COUNT] > 0 and now - state[SINCE] < cooldown):
+    if want == replicas:
+        return replicas
+    if state[COUNT] > 0 and now - state[SINCE] < (rule[UP_DELAY] if want > replicas else rule[DOWN_DELAY]):
         return replicas
     state[SINCE], state[COUNT] = now, 1.0
     return want

@@ -142,7 +142,7 @@ def fleet(f: Any, arrivals: Any, work: Any, prompt: Any, setups: Any, lives: Any
                 state[NEXT] = INF
                 desired = 1.0
             else:
-                desired = decide(rule, state, ring, now, present, area, ready, ready + starting)
+                desired = decide(kind, rule, state, ring, now, present, area, ready, ready + starting)
                 if desired == ready + starting and head == i and back == 0:
                     continue
         else:

@@ -492,3 +492,39 @@ def test_the_solver_says_nothing_on_stdout():
 def test_the_solver_is_loaded_only_when_a_plan_is_asked_for():
     assert said("print('highspy' in sys.modules)").strip() == "False"
     assert said(f"{PLAN}\nprint('highspy' in sys.modules)").strip() == "True"
+
+
+# --- what a provider has, and when joining it is paid
+
+
+def test_a_provider_has_only_so_much_of_all_that_it_sells():
+    """Blocks of four and single ones count alike, in the unit of the limit."""
+    block = Capacity("block", "X", 4.0, "reserved", serves=4, size=4)
+    single, dear = Capacity("single", "X", 2.0), Capacity("dear", "Y", 9.0)
+    free = solve([7], [block, single, dear])
+    assert free.cost == pytest.approx(2 * 4.0)
+    plan = solve([7], [block, single, dear], rules=Rules(max_size={"X": 6}))
+    assert plan.cost == pytest.approx(4.0 + 2 * 2.0 + 9.0)
+    assert plan.shadow_prices["size"]["X"].shape == (1,)
+    assert plan.shadow_prices["size"]["X"][0] > 0
+
+
+def test_a_provider_that_has_too_little_says_how_much_more_it_takes():
+    with pytest.raises(Infeasible, match="have 2 more at X in month 1"):
+        solve([3, 5], [Capacity("od", "X", 1.0)], rules=Rules(max_size={"X": 3}))
+
+
+def test_joining_is_paid_as_it_falls_due():
+    capacity, onboarding = Capacity("od", "X", 1.0), {"X": 8.0}
+    with pytest.raises(Infeasible, match="pay 4 USD more in month 0"):
+        solve([1, 1], [capacity], onboarding, rules=Rules(budget=5.0))
+    plan = solve([1, 1], [capacity], onboarding, rules=Rules(budget=5.0, joining=[0.5, 0.5]))
+    assert plan.cost == pytest.approx(2 + 8)
+
+
+@pytest.mark.parametrize(
+    "rules", [Rules(max_size={"X": -1}), Rules(joining=[0.5, 0.4]), Rules(joining=[1.0]), Rules(max_size={"X": np.nan})]
+)
+def test_a_rule_that_means_nothing_is_refused(rules):
+    with pytest.raises(WorkbenchError):
+        solve([1, 1], [Capacity("od", "X", 1.0)], rules=rules)

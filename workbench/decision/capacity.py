@@ -29,7 +29,8 @@ class Capacity:
     share that is paid as the term starts (it matters to a budget by month). `serves` is the demand that a unit serves,
     one figure or one for each workload: 0 where a constraint such as residency forbids it, below 1 for a slower
     accelerator or for what interruptions of spot lose. `usage` is what a unit in use costs on top, USD per unit and
-    month, one figure or one for each workload: egress to where a workload's data lies.
+    month, one figure or one for each workload: egress to where a workload's data lies. `size` is what a unit counts
+    towards what its provider has at most.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Capacity:
     upfront: float = 0.0
     serves: float | Sequence[float] = 1.0
     usage: float | Sequence[float] = 0.0
+    size: float = 1.0
 
     @property
     def whole(self) -> bool:
@@ -51,10 +53,14 @@ class Capacity:
 @dataclass(frozen=True, kw_only=True)
 class Rules:
     """What limits a plan beyond its capacities: `budget`, USD that may be paid in each month (one figure, or one for
-    each month; onboarding falls into the first), and `max_share` of the horizon's work by provider."""
+    each month), `max_share` of the horizon's work by provider, and `max_size` of all that runs at once by provider.
+
+    `joining` are the shares of the onboarding that fall due in each month; all of it in the first where left out."""
 
     budget: Any = None
     max_share: Mapping[str, float] = field(default_factory=dict)
+    max_size: Mapping[str, float] = field(default_factory=dict)
+    joining: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +95,8 @@ class Market:
     """What joining costs, by provider, where it costs anything."""
     budget: Array | None
     max_share: Mapping[str, float]
+    max_size: Mapping[str, float]
+    joining: Array
     probabilities: Array
     risk: Risk
 
@@ -131,6 +139,8 @@ def market(
         usage_gp=usage[np.ix_(first, head)], pool_of=pool_of, provider_of=tuple(providers[i] for i in head),
         onboarding=_onboarding(where, onboarding), budget=_budget(where, rules.budget, months),
         max_share={p: _share(f"{where}: provider {p!r}", max_share=s) for p, s in rules.max_share.items()},
+        max_size={p: float(numbers(f"{where}: provider {p!r}", max_size=s)[0]) for p, s in rules.max_size.items()},
+        joining=_joining(where, rules.joining, months),
         probabilities=_probabilities(where, risk.probabilities, scenarios), risk=_risk(where, risk),
     )  # fmt: skip
 
@@ -159,6 +169,7 @@ def _check(where: str, c: Capacity) -> None:
         raise WorkbenchError(named, f"a term of {c.term_months!r} or a lead of {c.lead_months!r} is no count",
                              "give whole months")  # fmt: skip
     _share(named, upfront=c.upfront)
+    numbers(named, size=c.size)
 
 
 def _share(where: str, **argument: Any) -> float:
@@ -209,6 +220,16 @@ def _budget(where: str, budget: Any, months: int) -> Array | None:
             where, f"budget of shape {np.shape(checked)}", f"give one figure, or one for each of {months} months"
         )
     return np.broadcast_to(np.asarray(checked, float), (months,))
+
+
+def _joining(where: str, joining: Any, months: int) -> Array:
+    if joining is None:
+        return np.eye(months)[0]
+    (checked,) = numbers(where, joining=joining)
+    if np.shape(checked) != (months,) or not np.isclose(np.sum(checked), 1):
+        raise WorkbenchError(where, f"joining of shape {np.shape(checked)} that sums to {np.sum(checked):g}",
+                             f"give {months} shares that sum to 1")  # fmt: skip
+    return np.asarray(checked)
 
 
 def _probabilities(where: str, probabilities: Any, scenarios: int) -> Array:

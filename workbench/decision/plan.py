@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from workbench.decision.capacity import Array
-from workbench.decision.programme import BEFORE, Programme, order_prices
+from workbench.decision.programme import BEFORE, Programme, held, order_prices
 
 NOISE = 1e-6
 """Amounts below this are the solver's rounding."""
@@ -41,8 +41,8 @@ class Plan:
     `schedule` has a row for each order: month (in which it starts), offer, amount, kind, provider, term_months and
     order_month (by which to order). `running` is units there to be used, (capacities, months). `joined` are the
     providers whose onboarding is paid. `shadow_prices` are USD that the relaxed plan would save for one unit less of
-    demand (in the shape of the demand), for one unit more of a cap (by name and month) or of the budget (by month), and
-    for a provider's share raised by the whole of the work.
+    demand (in the shape of the demand), for one unit more of a cap (by name and month), of what a provider has (by
+    provider and month) or of the budget (by month), and for a provider's share raised by the whole of the work.
     """
 
     cost: float
@@ -124,6 +124,8 @@ def _shadow_prices(optimum: Optimum, demand_shape: tuple[int, ...]) -> dict[str,
     capped = [c.name for c in market.capacities if c.cap is not None]
     if capped:
         prices["cap"] = {name: -row for name, row in zip(capped, duals["cap"], strict=True)}
+    if "size" in duals:
+        prices["size"] = {p: -row for p, row in zip(held(market), duals["size"], strict=True)}
     if "budget" in duals:
         prices["budget"] = -duals["budget"]
     if limited:

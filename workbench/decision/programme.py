@@ -120,7 +120,7 @@ def programme(market: Market) -> Programme:
     """The arrays of what was asked."""
     columns = _columns(market)
     rows = _Rows()
-    for write in (_serve, _cap, _join, _spread, _pay, _risk):
+    for write in (_serve, _cap, _hold, _join, _spread, _pay, _risk):
         write(rows, market, columns)
     most, whole = np.full(columns.count, np.inf), np.zeros(columns.count, bool)
     most[: columns.use.first] = _most(market, columns)
@@ -239,6 +239,25 @@ def _cap(rows: _Rows, market: Market, columns: Columns) -> None:
     rows.enter(block.at(scenario[kept], place, month[kept]), order[kept], 1)
 
 
+def _hold(rows: _Rows, market: Market, columns: Columns) -> None:
+    """(scenario, provider, month): all that runs at once at a provider is within what it has."""
+    limited = held(market)
+    if not limited:
+        return
+    sizes = np.array([market.max_size[p] for p in limited])[:, None]
+    block = rows.block("size", (market.scenarios, len(limited), market.months), -np.inf, sizes)
+    places = [limited.index(c.provider) if c.provider in limited else -1 for c in market.capacities]
+    order, scenario, month = columns.running
+    of, counts = columns.capacity[order], np.array([float(c.size) for c in market.capacities])
+    kept = np.array(places)[of] >= 0
+    rows.enter(block.at(scenario[kept], np.array(places)[of[kept]], month[kept]), order[kept], counts[of[kept]])
+
+
+def held(market: Market) -> tuple[str, ...]:
+    """The providers that have only so much, in the order of their rows."""
+    return tuple(p for p in market.max_size if p in market.provider_of)
+
+
 def _join(rows: _Rows, market: Market, columns: Columns) -> None:
     """(scenario, group, provider, month): a provider serves nothing of a group's demand unless it is joined."""
     if not columns.providers:
@@ -277,7 +296,7 @@ def _spread(rows: _Rows, market: Market, columns: Columns) -> None:
 
 def _pay(rows: _Rows, market: Market, columns: Columns) -> None:
     """(scenario, month): payments are within the budget: upfront shares as a term starts, the rest month by month,
-    onboarding in the first."""
+    onboarding as it falls due."""
     if market.budget is None:
         return
     block = rows.block("budget", (market.scenarios, market.months), -np.inf, market.budget)
@@ -290,8 +309,9 @@ def _pay(rows: _Rows, market: Market, columns: Columns) -> None:
     rows.enter(block.at(scenario, month), order, monthly)
     scenario, pair, month = _places(columns)
     rows.enter(block.at(scenario, month), columns.use.at(scenario, pair, month), usage_prices(market, columns)[pair])
-    provider = np.arange(len(columns.providers))
-    rows.enter(block.at(scenario[:, 0], 0), columns.joined.at(provider), np.array(list(market.onboarding.values())))
+    provider, due = np.arange(len(columns.providers))[:, None], np.flatnonzero(market.joining)
+    paid = np.array(list(market.onboarding.values()))[:, None] * market.joining[due]
+    rows.enter(block.at(scenario, due), columns.joined.at(provider), paid)
 
 
 def _risk(rows: _Rows, market: Market, columns: Columns) -> None:

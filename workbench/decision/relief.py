@@ -7,9 +7,9 @@ form of a programme; Chinneck, 2008).
 import numpy as np
 
 from workbench.decision.capacity import Array, Index
-from workbench.decision.programme import Programme
+from workbench.decision.programme import Programme, held
 
-SIGNS = {"demand": 1.0, "cap": -1.0, "budget": -1.0, "share": -1.0}
+SIGNS = {"demand": 1.0, "cap": -1.0, "size": -1.0, "budget": -1.0, "share": -1.0}
 """The kinds of limits, and how the slack of each enters its rows."""
 LEAST = 1e-6
 """Slack below this is rounding."""
@@ -26,6 +26,9 @@ def told(programme: Programme, kind: str, amounts: Array) -> str:
         work = market.demand_sgm.sum(axis=(1, 2)).max()
         parts = [f"raise the share of {p} by {amount / work:.2%}"
                  for p, amount in zip(limited, most, strict=True) if amount > LEAST]  # fmt: skip
+    elif kind == "size":
+        parts = [f"have {_by(row)} more at {p}{_when(row)}"
+                 for p, row in zip(held(market), most, strict=True) if row.max() > LEAST]  # fmt: skip
     elif kind == "cap":
         capped = [c for c in market.capacities if c.cap is not None]
         parts = [f"raise the cap of {c.name!r} by {_by(row)}{_when(row)}"

@@ -71,16 +71,17 @@ def in_room(room: str) -> list[str]:
 
 MAY_IMPORT = {
     "units": set(),
-    "records": {"units"},
+    "stated": set(),
+    "records": {"units", "stated"},
     "checks": {"units", "records"},
     "formula": {"units", "records"},
     "cite": {"units", "records"},
-    "scenario": {"units", "records", "checks"},
+    "scenario": {"units", "records", "checks", "stated"},
     "soundness": {"units", "records", "checks"},
     "store": {"units", "records", "checks", "soundness"},
     "bills": {"units", "records", "checks", "soundness", "store"},
     "models": {"units", "records", "checks", "formula", "cite"},
-    "decision": {"units", "records", "checks", "formula", "cite", "models", "decision"},
+    "decision": {"units", "records", "stated", "checks", "formula", "cite", "models", "decision"},
 }
 """units <- records <- formula, cite <- models <- decision; records <- store <- bills."""
 _LINKS = ("autoscalers", "policies", "kernel", "control", "replicas", "fleet", "simulation")

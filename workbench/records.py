@@ -12,6 +12,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 
+from workbench.stated import NotNegative, Planning, Positive, Text
+from workbench.stated import Range as Range  # noqa: PLC0414 who asks for records asks for it here
+
 T = TypeVar("T")
 
 
@@ -237,20 +240,6 @@ class Facts:
 
 # --- the scenario: what the user states. Validated at the door (scenario.py); trusted inside.
 
-Positive = Annotated[float, Gt(0)]
-NotNegative = Annotated[float, Ge(0)]
-Text = Annotated[str, MinLen(1), MaxLen(200)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Range:
-    """A number that the user is not sure of."""
-
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 pydantic's own name, read at the door
-    value: float
-    low: float
-    high: float
-
 
 @dataclass(frozen=True, kw_only=True)
 class Demand:
@@ -393,6 +382,7 @@ class Scenario:
     quotes: tuple[Quote, ...] = ()
     serving: Serving | None = None
     lockin: Lockin | None = None
+    plan: Planning | None = None
     origin: str = ""
     """How the user named it: a path, or the name of a shipped scenario (filled on load)."""
     places: Mapping[str, str] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from workbench.records import Facts, InputProblems, Quantity, Range, Scenario, WorkbenchError
+from workbench.stated import misfits
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -267,6 +268,9 @@ def _numbers(value: Any, key: str) -> Iterator[tuple[str, float | Range]]:
     elif isinstance(value, Mapping):
         for inner, item in value.items():
             yield from _numbers(item, f"{key}.{inner}" if key else str(inner))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _numbers(item, key)
     elif is_dataclass(value) and not isinstance(value, type):
         for f in fields(value):
             if f.name not in FILLED:
@@ -280,8 +284,9 @@ def _beyond(key: str, number: Range) -> str:
     """The limit of a field that an end of a range breaks, in words; a range has the limits of the plain number."""
     kind: Any = Scenario
     for part in key.split("."):
-        table = next((f for f in _forms(kind) if is_dataclass(f) and f is not Range), None)
-        kind = get_type_hints(table, include_extras=True).get(part) if table else None
+        table = next((f for f in _forms(kind) if isinstance(f, type) and is_dataclass(f) and f is not Range), None)
+        by_name = get_args(kind)[-1] if get_origin(kind) is Mapping else None
+        kind = get_type_hints(table, include_extras=True).get(part) if table else by_name
     for form in getattr(kind, "__args__", ()):
         for limit in getattr(form, "__metadata__", ()):
             for name, holds in HOLDS.items():
@@ -301,25 +306,7 @@ def _meaning(scenario: Scenario, file: _File) -> Iterator[WorkbenchError]:
             yield WorkbenchError(file.at(key), "low, value, high are not in order", "give low <= value <= high")
         elif isinstance(number, Range) and (limit := _beyond(key, number)):
             yield WorkbenchError(file.at(key), f"{number.low:g} to {number.high:g} is out of range", f"give {limit}")
-    demand = scenario.demand
-    tokens = (demand.tokens_in_per_month, demand.tokens_out_per_month)
-    stated = {
-        "serving": None not in tokens and tokens != (0, 0),
-        "training": any((demand.gpu_hours_per_month, demand.runs_per_month, demand.gpus)),
-        "image": bool(demand.requests_per_month and demand.gpu_hours_per_request),
-    }
-    ways = {
-        "serving": "tokens_in_per_month and tokens_out_per_month",
-        "training": "gpus, gpu_hours_per_month, or runs_per_month and gpu_hours_per_run",
-        "image": "requests_per_month and gpu_hours_per_request",
-    }
-    if demand.work == "serving" and demand.gpus is not None:
-        yield WorkbenchError(file.at("demand.gpus"), "gpus is what a training job holds, not a service",
-                             "leave it out: tokens say how many are needed")  # fmt: skip
-    if not stated[demand.work]:
-        yield WorkbenchError(file.at("demand"), f"{demand.work} states no work", f"give {ways[demand.work]}")
-    if (demand.runs_per_month is None) != (demand.gpu_hours_per_run is None):
-        yield WorkbenchError(file.at("demand"), "runs without hours, or hours without runs", ways["training"])
+    yield from (WorkbenchError(file.at(key), what, remedy) for key, what, remedy in misfits(scenario))
 
 
 NAMED = {
@@ -331,6 +318,8 @@ NAMED = {
     "quotes.gpu": "accelerators", "serving.model": "models", "serving.gpu": "accelerators",
     "serving.platform": "platforms", "serving.traffic": "traffic",
     "lockin.services": "services", "lockin.jurisdiction": "jurisdictions", "lockin.rival": "rivals",
+    "plan.lead_time_months": "providers", "plan.max_provider_share": "providers", "plan.max_accelerators": "providers",
+    "plan.data_at": "providers",
 }  # fmt: skip
 """Key -> the kind of names that it, each of its entries or each of its keys must be one of."""
 

@@ -43,7 +43,7 @@ def _verdict(found: "Purchase") -> str:
     if not any(order["kind"] == "reserved" for order in found.schedule):
         return f"Commit to nothing: the plan costs {cost}, and no commitment on offer makes it cheaper."
     if found.on_demand_only is None:
-        return f"Commit: the plan costs {cost}; nothing on demand could serve the work."
+        return f"Commit: the plan costs {cost}; what is on demand could not serve the work alone."
     saved = found.on_demand_only - found.cost
     less = f"{saved / found.on_demand_only:.0%} less than all on demand ({prose.usd(saved)})"
     return f"Commit: the plan costs {cost}, {less}."

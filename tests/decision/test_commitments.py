@@ -89,7 +89,7 @@ def test_what_is_left_out_would_not_make_a_plan_cheaper(name, monkeypatch):
     scenario = face.load(name)
     facts = face.facts(scenario.as_of)
     few = commitments(facts, scenario)
-    monkeypatch.setattr("workbench.decision.commitments.undominated", lambda every: (list(every), []))
+    monkeypatch.setattr("workbench.decision.commitments.undominated", lambda every, rules: (list(every), []))
     every = commitments(facts, scenario)
     assert len(few.bound) + len(few.left_out) == len(every.bound) > len(few.bound)
 

@@ -219,7 +219,7 @@ def _commitment(desk: Desk, price: Price) -> Iterator[Quantity]:
 def _bridge(desk: Desk, price: Price) -> Iterator[Quantity]:
     """Until capacity arrives, and when it is not there: the work is bridged, or waits where the user prices a week."""
     scope, waiting = _scope(desk, price), desk.scenario.terms.waiting_cost_per_week
-    lead = desk.assumption("lead_time_months", **scope)
+    lead = _lead(desk, price) or desk.assumption("lead_time_months", **scope)
     yield lead
     if lead.high == 0:
         yield constant("waiting_share", 0.0, "share")
@@ -233,6 +233,15 @@ def _bridge(desk: Desk, price: Price) -> Iterator[Quantity]:
         yield desk.yours("waiting_usd_per_month", waiting, "USD/month", "terms.waiting_cost_per_week", weeks)
     yield market_price(desk, price)
     yield desk.assumption("bridge_premium")
+
+
+def _lead(desk: Desk, price: Price) -> Quantity | None:
+    """What the user knows of a seller's lead time: it is about commitments."""
+    stated = desk.scenario.plan.lead_time_months if desk.scenario.plan else {}
+    if price.basis is not Basis.COMMITTED or price.provider not in stated:
+        return None
+    key = f"plan.lead_time_months.{price.provider}"
+    return desk.yours("lead_time_months", stated[price.provider], "months", key)
 
 
 def market_price(desk: Desk, price: Price) -> Quantity:

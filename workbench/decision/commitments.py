@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from workbench.decision import limits
 from workbench.decision.capacity import Array, Capacity, Rules
 from workbench.decision.desk import Desk
 from workbench.decision.draws import Draws, central, triangular
@@ -28,6 +29,7 @@ BY_GPU = ("observability_cost", "debugging_cost", "setup_cost")
 BY_WORK = ("egress_cost", "transfer_cost")
 ONCE = ("storage_cost", "control_plane_cost")
 """What is paid in each month by whoever is a customer at all."""
+NO_RULES = Rules()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +66,8 @@ class Commitments:
     rules: Rules
     fixed: float
     shares: tuple[Quantity, ...]
+    read: tuple[str, ...] = ()
+    """Rows of what reading the data costs whoever runs elsewhere."""
 
     @property
     def onboarding(self) -> dict[str, float]:
@@ -81,29 +85,37 @@ def commitments(facts: Facts, scenario: Scenario, *, strict: bool = False) -> Co
     one_place = scenario.demand.work == "training" and bool(scenario.demand.gpus)
     shares = () if one_place else (desk.assumption("base_share"), desk.assumption("base_utilisation"))
     demand = work_of(usable[0], middle, scenario.months, shares)[0]
-    limit = scenario.constraints.max_provider_share
-    sellers, fixed = _sellers(usable, scenario, alone=limit < 1)
-    every = tuple(_bound(o, middle, demand, (shares, sellers[o.id])) for o in usable)
-    return _chosen(scenario, (demand, every), shares, fixed)
+    sellers, fixed = _sellers(usable, scenario, alone=limits.by_provider(scenario))
+    read, rows = limits.reading(desk, usable[0])
+    per_work = read / demand.sum()
+    every = tuple(_bound(o, middle, demand, (shares, sellers[o.id], limits.away(scenario, o) * per_work))
+                  for o in usable)  # fmt: skip
+    asked = Commitments(
+        scenario=scenario,
+        demand=demand,
+        every=every,
+        bound=(),
+        left_out=(),
+        places=(),
+        fixed=fixed,
+        rules=limits.rules(desk, {o.provider for o in usable}, fixed),
+        shares=shares,
+        read=rows,
+    )
+    return _chosen(asked)
 
 
 def moved(asked: Commitments, work: float = 1.0, price: float = 1.0) -> Commitments:
     """The same with so many times the work, and what is bought as it comes at so many times its price: for a slider."""
     every = tuple(b if b.capacity.whole else _repriced(b, price) for b in asked.every)
-    return _chosen(asked.scenario, (asked.demand * work, every), asked.shares, asked.fixed)
+    return _chosen(replace(asked, demand=asked.demand * work, every=every))
 
 
-def _chosen(
-    scenario: Scenario, offered: tuple[Array, tuple[Bound, ...]], shares: tuple[Quantity, ...], fixed: float
-) -> Commitments:
+def _chosen(asked: Commitments) -> Commitments:
     """With what no plan would want left out."""
-    demand, every = offered
-    limit = scenario.constraints.max_provider_share
-    kept, left_out = undominated(every) if limit == 1 and shares else _by_seller(every)
-    places = (tuple(kept),) if shares else _places(kept)
-    rules = Rules(max_share=dict.fromkeys({b.capacity.provider for b in kept}, limit) if limit < 1 else {})
-    return Commitments(scenario=scenario, demand=demand, every=every, bound=tuple(kept), left_out=tuple(left_out),
-                       places=places, rules=rules, fixed=fixed, shares=shares)  # fmt: skip
+    kept, left_out = (undominated if asked.shares else _by_seller)(asked.every, asked.rules)
+    places = (tuple(kept),) if asked.shares else _places(kept)
+    return replace(asked, bound=tuple(kept), left_out=tuple(left_out), places=places)
 
 
 def _repriced(bound: Bound, factor: float) -> Bound:
@@ -163,9 +175,9 @@ def _sellers(
 
 
 def _bound(
-    option: Option, middle: Draws, demand: Array, given: tuple[tuple[Quantity, ...], tuple[str, float]]
+    option: Option, middle: Draws, demand: Array, given: tuple[tuple[Quantity, ...], tuple[str, float], float]
 ) -> Bound:
-    shares, (seller, people) = given
+    shares, (seller, people), read = given
     months = demand.shape[1]
     reserved = option.basis is Basis.COMMITTED
     lead = option.inputs["lead_time_months"]
@@ -184,12 +196,12 @@ def _bound(
         support = by_month("support_cost").sum() / by_month("platform_spend").sum()
         per_gpu = by_month("committed_price") * hours * (1 + support) + by_month(*BY_GPU) / by_month("fleet_gpus")
     serves = unit * demand.sum() / gpu_months.sum() * _better(option, shares)
-    data = by_month(*BY_WORK).sum() / demand.sum()
+    data = by_month(*BY_WORK).sum() / demand.sum() + read
     rate = per_gpu * unit
     capacity = Capacity(
         option.id, seller, tuple(rate), KINDS.get(option.basis, "on_demand"), term_months=option.term_months or 1,
         lead_months=wait, upfront=float(option.inputs["upfront_share"].value), serves=tuple(serves),
-        usage=tuple(data * serves),
+        usage=tuple(data * serves), size=unit,
     )  # fmt: skip
     slowest = lead.value if lead.high is None else lead.high
     return Bound(option=option, capacity=capacity, unit_gpus=unit, unit_costs=rate / serves[:, None] + data,
@@ -235,33 +247,39 @@ def _median(quantity: Quantity) -> float:
 # --- what no other beats
 
 
-def undominated(every: Sequence[Bound]) -> tuple[list[Bound], list[tuple[Option, str]]]:
+def undominated(every: Sequence[Bound], rules: Rules = NO_RULES) -> tuple[list[Bound], list[tuple[Option, str]]]:
     """Capacities that some plan may want, and the others with the reason.
 
     Within a seller a capacity goes that another beats in price, term and lead for all work in all months. A whole
     seller goes if another that costs no more to join beats everything that it has. The size of blocks is set aside.
+    Who has only so much, or may only do a share of the work, stands in for nobody else.
     """
-    kept, left_out = _by_seller(every)
+    kept, left_out = _by_seller(every, rules)
+    scarce = {*rules.max_size, *(p for p, share in rules.max_share.items() if share < 1)}
     sellers: dict[str, list[Bound]] = defaultdict(list)
     for b in kept:
         sellers[b.capacity.provider].append(b)
     for name in sorted(sellers, key=lambda n: -_best(sellers[n])):
         own = sellers[name]
-        rivals = (n for n in sellers if n != name and sellers[n][0].onboarding <= own[0].onboarding)
-        better = next((n for n in rivals if all(any(_beats(a, b) for a in sellers[n]) for b in own)), None)
+        rivals = (n for n in sellers if n != name and n not in scarce and sellers[n][0].onboarding <= own[0].onboarding)
+        better = next((n for n in rivals if all(any(_beats(a, b, rules) for a in sellers[n]) for b in own)), None)
         if better is not None:
             del sellers[name]
             left_out += [(b.option, f"{better} is cheaper for all work in all months") for b in own]
     return [b for own in sellers.values() for b in own], left_out
 
 
-def _by_seller(every: Iterable[Bound]) -> tuple[list[Bound], list[tuple[Option, str]]]:
-    """What no capacity of the same seller beats; of equals the first stays. Who joins pays the dearer data at rest."""
+def _by_seller(every: Iterable[Bound], rules: Rules = NO_RULES) -> tuple[list[Bound], list[tuple[Option, str]]]:
+    """What no capacity of the same seller beats; of equals the first stays. Who joins pays the dearer data at rest.
+
+    Where a seller has only so many accelerators, one that does more work with each may be worth its price.
+    """
     kept: list[Bound] = []
     left_out = []
     ranked = sorted(every, key=lambda b: (b.unit_costs.mean(), b.capacity.term_months, b.capacity.name))
     for b in ranked:
-        better = next((a for a in kept if a.capacity.provider == b.capacity.provider and _beats(a, b)), None)
+        own = () if b.capacity.provider in rules.max_size else kept
+        better = next((a for a in own if a.capacity.provider == b.capacity.provider and _beats(a, b, rules)), None)
         if better is None:
             kept.append(b)
         else:
@@ -272,9 +290,12 @@ def _by_seller(every: Iterable[Bound]) -> tuple[list[Bound], list[tuple[Option, 
     return [replace(b, onboarding=joins[b.capacity.provider]) for b in kept], left_out
 
 
-def _beats(one: Bound, other: Bound) -> bool:
-    """Whether one is at least as good as the other in price, term and lead, for all work in all months."""
+def _beats(one: Bound, other: Bound, rules: Rules) -> bool:
+    """Whether one is at least as good as the other in price, term and lead, for all work in all months; under a budget
+    also in no month dearer."""
     a, b = one.capacity, other.capacity
+    if rules.budget is not None and not (a.upfront == b.upfront and (a.term_months == b.term_months or not a.upfront)):
+        return False
     if b.term_months % a.term_months or a.lead_months > b.lead_months:
         return False
     if a.term_months == b.term_months:

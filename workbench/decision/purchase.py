@@ -25,6 +25,8 @@ Solver = Callable[..., Plan]
 YEAR = 12
 """Months."""
 WORKLOADS = ("base", "burst")
+CALLED = {"workloads 0-1": "base and burst", "workload 0": "the base", "workload 1": "the burst"}
+"""What the optimiser numbers."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -86,7 +88,7 @@ class Purchase:
         """The rows of what is bought, prices first, and those that say how the work is split."""
         inputs = [q for b, _ in self.used for q in b.option.inputs.values()] + [*self.asked.shares]
         prices = [q for q in inputs if q.name in PRICES]
-        return list(dict.fromkeys(row for q in [*prices, *inputs] for row in q.rows))
+        return list(dict.fromkeys([*(row for q in [*prices, *inputs] for row in q.rows), *self.asked.read]))
 
     @cached_property
     def band(self) -> Array:
@@ -157,7 +159,7 @@ def _best(
         try:
             bounds.append((relaxed(asked.demand, *_market(place), rules=asked.rules), place))
         except Infeasible as error:
-            lack = Infeasible(where, error.what, error.remedy)
+            lack = _named(where, error)
     found: list[tuple[tuple[Bound, ...], Plan, float]] = []
     for least, place in sorted(bounds, key=lambda b: b[0].cost):
         if found and least.cost >= min(plan.cost for _, plan, _ in found):
@@ -165,13 +167,21 @@ def _best(
         try:
             plan = least if solver is relaxed else solver(asked.demand, *_market(place), rules=asked.rules)
         except Infeasible as error:
-            lack = Infeasible(where, error.what, error.remedy)
+            lack = _named(where, error)
         else:
             found.append((place, plan, plan.bound))
     if not found:
         raise lack
     place, plan, _ = min(found, key=lambda f: f[1].cost)
     return place, plan, min(bound for *_, bound in found)
+
+
+def _named(where: str, error: Infeasible) -> Infeasible:
+    """The error of a scenario, with its workloads by name: work is in H100 at work all month."""
+    remedy = error.remedy
+    for number, name in CALLED.items():
+        remedy = remedy.replace(number, name)
+    return Infeasible(where, error.what, remedy)
 
 
 def _market(place: Sequence[Bound]) -> tuple[list[Any], dict[str, float]]:

@@ -53,7 +53,7 @@ def _by(amounts: Array) -> str:
     """The amount, or the largest of several."""
     some = amounts[amounts > LEAST]
     same = np.allclose(some, some[0])
-    return f"{'' if same else 'up to '}{some.max():,.6g}"
+    return f"{'' if same else 'up to '}{float(f'{some.max():.6g}'):,.15g}"  # thousands, and no exponent
 
 
 def _when(amounts: Array) -> str:

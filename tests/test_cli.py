@@ -263,6 +263,10 @@ def test_a_plan_prints_what_it_promises_and_the_same_again(run):
     assert set(plan["schedule"][0]) >= {"month", "offer", "amount", "kind", "order_by"}
     assert plan["bound"] <= plan["cost"] <= plan["on_demand_only"]
     assert len(plan["shadow_prices"]["demand"]["base"]) == plan["months"]
+    known = plan["find_out"]
+    assert known["pilot"]["pays"] == (known["pilot"]["worth"] > known["pilot"]["cost"])
+    assert 0 < known["inputs"][0]["usd"] <= known["perfect_information"]
+    assert all(entry["rows"] for entry in known["inputs"])
     assert run("portfolio", "tpu", "--json").json == plan
 
 
@@ -271,6 +275,7 @@ def test_a_plan_for_people_says_what_to_order_by_which_day(run):
     assert said.status == 0
     assert "Order by 2026-11-24" in said.out
     assert "less than all on demand" in said.out
+    assert "Find out: A pilot of 2 weeks" in said.out
 
 
 # --- exit 1: no decision

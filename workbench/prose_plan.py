@@ -27,7 +27,8 @@ def advice(decision: "Decision") -> Stack:
         )
     else:
         told = (commit(found), order(found), keep_free(found))
-    return Stack((Prose(("Commit, order, keep free, find out",), tag="h2"), *told, find_out(decision)))
+    known = knowing.learning(decision.study)
+    return Stack((Prose(("Commit, order, keep free, find out",), tag="h2"), *told, find_out(known)))
 
 
 def _spent(found: "Purchase", value: float, text: str = "") -> Cited:
@@ -93,17 +94,15 @@ def keep_free(found: "Purchase") -> Prose:
     return say(text, b=bold, share=_spent(found, share, plain(share, "share")), name=Name(loose.option.id), after=after)
 
 
-def find_out(decision: "Decision") -> Prose:
+def find_out(known: knowing.Learning) -> Prose:
     """What a pilot is worth, and which single input matters most."""
-    tried, most = decision.pilot, next(iter(knowing.worths(decision.study)), None)
     bold = _bold("Find out")
-    if tried is None or most is None:
+    if known.pilot is None or not known.worths:
         return say("{b}: nothing that could be learnt would change the choice.", b=bold)
-    quantity = most.quantity
-    rows = quantity.rows if quantity is not None else decision.answer.rows
-    best = Cited(most.usd, "USD", rows, Evidence.ESTIMATED, text=usd(most.usd))
+    most = known.worths[0]
+    best = Cited(most.usd, "USD", most.rows, Evidence.ESTIMATED, text=usd(most.usd))
     return say("{b}: {pilot} Of single inputs the {name} is worth most: {best}, if it were known.", b=bold,
-               pilot=pilot(tried), name=Name(words(most.input)), best=best)  # fmt: skip
+               pilot=pilot(known.pilot), name=Name(words(most.input)), best=best)  # fmt: skip
 
 
 def pilot(tried: knowing.Pilot) -> Prose:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from workbench import prose
+from workbench import prose, prose_plan
 
 if TYPE_CHECKING:
     from workbench.decision.purchase import Purchase
@@ -32,6 +32,8 @@ def show(found: "Purchase", risks: Sequence[Mapping[str, Any]] = (), console: Co
     if risks:
         console.print(_frontier(risks))
     console.print(escape(_beyond(found)))
+    if found.learning is not None:
+        console.print(escape(str(prose_plan.find_out(found.learning))))
     rows = found.rows
     more = f" and {len(rows) - MOST_ROWS} more" if len(rows) > MOST_ROWS else ""
     console.print(f"Rows, prices first: {escape(', '.join(rows[:MOST_ROWS]))}{more}.")

@@ -69,3 +69,18 @@ def test_the_advice_says_four_things_and_cites_every_numeral(name):
     found = purchase(decision.study.facts, decision.scenario)
     cost = next(p for p in prose_plan.commit(found).parts if isinstance(p, Cited) and "USD" in str(p))
     assert set(cost.rows) == set(found.rows)
+
+
+def test_a_plan_says_what_it_is_worth_to_find_out_as_the_decision_does(decision):
+    found = wb.portfolio(decision.scenario).learning.as_dict()
+    assert found["pilot"] == decision.as_dict()["pilot"]
+    assert found["perfect_information"] == decision.as_dict()["perfect_information"]
+    worths = knowing.worths(decision.study)
+    assert [(i["input"], i["usd"]) for i in found["inputs"]] == [(w.input, w.usd) for w in worths]
+    assert all(i["rows"] for i in found["inputs"])
+
+
+def test_a_plan_without_a_single_option_to_choose_says_nothing_of_it(decision):
+    """One provider may do half: a mix of three can, and no pair of one base and one burst."""
+    limits = replace(decision.scenario.constraints, max_provider_share=0.45)
+    assert wb.portfolio(replace(decision.scenario, constraints=limits)).learning is None

@@ -75,7 +75,7 @@ class Decision:
             "options": [*map(_feasible, study.outcomes), *map(_infeasible, study.excluded)],
             "answer": _feasible(study.outcomes[0]),
             "contrast": _contrast(study),
-            "perfect_information": study.perfect_information, "pilot": _pilot(self.pilot),
+            "perfect_information": study.perfect_information, "pilot": self.pilot and self.pilot.as_dict(),
             "drivers": [{"input": name, "share": share} for name, share in self.drivers],
             "flips": [{"input": f.input, "from": f.start, "to": f.to, "unit": f.quantity.unit, "new_best": f.new_best,
                        "outside_range": f.outside_range} for f in self.flips],
@@ -133,12 +133,6 @@ def _contrast(study: Study) -> dict[str, Any] | None:
     return {"kind": found.side, "other_kind": found.rival_side, "other": found.rival.plan.id,
             "probability": found.probability,
             "saving": {"p10": low, "p50": middle, "p90": high, "mean": found.mean, "share": found.share}}  # fmt: skip
-
-
-def _pilot(found: knowing.Pilot | None) -> dict[str, Any] | None:
-    if found is None:
-        return None
-    return {"weeks": found.weeks, "worth": found.worth, "cost": found.cost, "pays": found.pays}
 
 
 def _label(option: Option) -> str:

@@ -33,8 +33,8 @@ LEAST = 0.005
 
 INPUTS = 16
 """Inputs whose worth is computed: those that go along most with the difference between the options."""
-Named = tuple[str, Quantity | None]
-"""What an input is called, and its quantity; None for a movement of prices."""
+Named = tuple[str, Quantity | None, tuple[str, ...]]
+"""What an input is called, its quantity (None for a movement of prices), and its rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +52,10 @@ class Pilot:
     def pays(self) -> bool:
         return self.worth > self.cost
 
+    def as_dict(self) -> dict[str, Any]:
+        """As the command line prints it."""
+        return {"weeks": self.weeks, "worth": self.worth, "cost": self.cost, "pays": self.pays}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Worth:
@@ -61,6 +65,29 @@ class Worth:
     usd: float
     quantity: Quantity | None
     """None for a movement of prices."""
+    rows: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learning:
+    """What it is worth to find out before one option is chosen, USD over the horizon: everything, by a pilot, and each
+    input alone, the most valuable first."""
+
+    perfect_information: float
+    pilot: Pilot | None
+    worths: tuple[Worth, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As the command line prints it."""
+        inputs = [{"input": w.input, "usd": w.usd, "rows": list(w.rows)} for w in self.worths]
+        pilot = None if self.pilot is None else self.pilot.as_dict()
+        return {"perfect_information": self.perfect_information, "pilot": pilot, "inputs": inputs}
+
+
+def learning(study: Study) -> Learning:
+    """What it is worth to know more before choosing among the options of a study."""
+    return Learning(perfect_information=study.perfect_information, pilot=pilot(study),
+                    worths=tuple(worths(study)))  # fmt: skip
 
 
 def worths(study: Study) -> list[Worth]:
@@ -72,8 +99,8 @@ def worths(study: Study) -> list[Worth]:
     known = _telling(study, _inputs(study, leading), costs)
     columns = np.hstack([study.draws.values[k] for k in known])
     usd = value.partial_information(costs, columns)
-    found = [Worth(input=name, usd=float(worth), quantity=quantity)
-             for (name, quantity), worth in zip(known.values(), usd, strict=True)]  # fmt: skip
+    found = [Worth(input=name, usd=float(worth), quantity=quantity, rows=rows)
+             for (name, quantity, rows), worth in zip(known.values(), usd, strict=True)]  # fmt: skip
     return sorted((w for w in found if w.usd > 0), key=lambda w: (-w.usd, w.input))
 
 
@@ -86,7 +113,7 @@ def pilot(study: Study, weeks: int = WEEKS) -> Pilot | None:
     leading = _leading(study)
     desk = Desk(study.facts, study.scenario)
     error = desk.assumption("pilot_week_error")
-    measured = {k: q for k, (_, q) in _inputs(study, leading).items() if q is not None and q.name in MEASURED}
+    measured = {k: q for k, (_, q, _) in _inputs(study, leading).items() if q is not None and q.name in MEASURED}
     if len(leading) < 2 or not measured:
         return None
     rng = np.random.default_rng(study.scenario.seed)
@@ -105,9 +132,11 @@ def _inputs(study: Study, leading: Sequence[Outcome]) -> dict[Key, Named]:
     """The uncertain inputs of the leading options by key, each with its name, and the movements of prices."""
     found: dict[Key, Named] = {}
     for leg in (leg for o in leading for leg in o.plan.legs):
-        found |= {key(q): (q.text, q) for q in leg.inputs.values() if q.uncertain}
-        found |= {shock_key(q): ("movement of the " + q.text, None) for n, q in leg.inputs.items() if n in PRICES}
-    found[MARKET] = ("market price", None)
+        found |= {key(q): (q.text, q, q.rows) for q in leg.inputs.values() if q.uncertain}
+        found |= {
+            shock_key(q): ("movement of the " + q.text, None, q.rows) for n, q in leg.inputs.items() if n in PRICES
+        }
+        found.setdefault(MARKET, ("market price", None, leg.inputs["market_volatility"].rows))
     return {k: found[k] for k in study.draws.values if k in found}
 
 

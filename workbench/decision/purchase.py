@@ -5,9 +5,9 @@ At the median inputs, as `Commitments` binds them; money in USD over the horizon
 
 from calendar import monthrange
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,11 @@ from workbench.decision.capacity import Array
 from workbench.decision.commitments import Bound, Commitments, commitments
 from workbench.decision.draws import PRICES
 from workbench.decision.futures import Point, demand_band, frontier
+from workbench.decision.knowing import Learning, learning
 from workbench.decision.outcome import P10, P90
 from workbench.decision.plan import Plan
 from workbench.decision.portfolio import relaxed, solve
+from workbench.decision.study import Study, study
 from workbench.records import Facts, Infeasible, Scenario
 
 Solver = Callable[..., Plan]
@@ -40,6 +42,8 @@ class Purchase:
     bound: float
     on_demand_only: float | None
     stamp: Mapping[str, Any] = field(default_factory=dict)
+    study: Callable[[], Study] | None = field(default=None, compare=False)
+    """The options of the scenario over draws, where they are at hand."""
 
     @property
     def scenario(self) -> Scenario:
@@ -97,6 +101,14 @@ class Purchase:
         return np.array([demand_band(self.asked, share) * scale for share in (P10, P90)])
 
     @cached_property
+    def learning(self) -> Learning | None:
+        """What it is worth to find out before signing; None where no single option could be chosen."""
+        try:
+            return learning(self.study()) if self.study else None
+        except Infeasible:  # a limit by provider that one option cannot keep, and a mix can
+            return None
+
+    @cached_property
     def frontier(self) -> list[Point]:
         """What else could be committed, by expected cost and money at risk. It takes seconds."""
         return frontier(self.asked, self.place, self.plan.schedule)
@@ -118,6 +130,7 @@ class Purchase:
             "running": [{"offer": b.option.id, "kind": b.capacity.kind, "accelerators": months}
                         for b, months in self.used],
             "on_demand_only": self.on_demand_only, "liability_after": self.plan.liability_after,
+            "find_out": self.learning and self.learning.as_dict(),
             "shadow_prices": shadow, "considered": [b.option.id for b in self.asked.bound],
             "left_out": [{"offer": option.id, "reason": reason} for option, reason in self.asked.left_out],
             "rows": self.rows, "stamp": dict(self.stamp),
@@ -131,7 +144,8 @@ def purchase(
 
     Raises Infeasible where no option is left, or where none together serve the demand, saying what to relax.
     """
-    return planned(commitments(facts, scenario, strict=strict), stamp=stamp)
+    found = planned(commitments(facts, scenario, strict=strict), stamp=stamp)
+    return replace(found, study=partial(study, facts, scenario, strict=strict))
 
 
 def planned(asked: Commitments, solver: Solver = solve, *, stamp: Mapping[str, Any] | None = None) -> Purchase:

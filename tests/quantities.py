@@ -11,6 +11,7 @@ DEFINITIONS = (
     "request = [request]", "run = [run]", "GB = [data]", "engineer = [engineer]", "provider = [provider]",
     "instance = [instance]", "month = [month]", "hour = [time]", "second = hour / 3600",
     "millisecond = second / 1000", "minute = hour / 60", "day = 24 * hour", "Gbit = 1e9 / 8 / 2**30 * GB",
+    "kW = [power]", "kWh = kW * hour",
     "year = 8760 * hour", "GiB = GB", "TB = 1024 * GB", "chip = GPU", "share = 1", "x = 1", "count = 1", "months = 1",
 )  # fmt: skip
 """GB is 2**30 bytes wherever a seller bills by it; a month is a unit of its own, so that no hour passes for one."""

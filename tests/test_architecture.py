@@ -103,8 +103,8 @@ def test_models_do_not_import_each_other(module):
     assert {m for m in inside(module) if m.startswith("models.")} <= CHAIN.get(module, set())
 
 
-EXIT = ("sides", "bill", "leaving")
-"""What staying and going cost, the bill for leaving, and what it means: money of two plans and of the move between."""
+EXIT = ("sides", "owned", "bill", "leaving")
+"""What staying, going and owning cost, the bill for leaving, and what it means: money of two plans and of the move."""
 
 
 @pytest.mark.parametrize("module", in_room("decision"))

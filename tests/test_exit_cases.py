@@ -53,6 +53,14 @@ def test_the_hardware_of_37signals_pays_within_half_a_year():
     assert 0.7 / (before - after) < 0.5
 
 
+def test_owning_as_the_model_counts_it_keeps_most_of_what_37signals_saved():
+    """The bill fell by 1.9 M a year with the same team; hardware written off over five years takes 7% of that."""
+    before, after = bills_of_37signals()
+    owned = exit_cost.owned_usd_per_month(0.7, 60.0, 0.0, 0.0, 0.0) * 12
+    assert 0.05 < owned / (before - after) < 0.1
+    assert exit_cost.hardware_left(0.7, 60.0, 6.0) == pytest.approx(0.63)
+
+
 def test_37signals_waited_for_the_end_of_its_contract_as_the_model_would():
     """Four years of storage at 1.3 M a year, signed in 2021, hardware for one year's bill: leave when the term ends."""
     hardware = row("lockin", name="storage_hardware", subject="37signals, after S3")["value"] * MILLION

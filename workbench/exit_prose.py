@@ -59,9 +59,30 @@ def _whose(found: "Leaving") -> Any:
                here=Name(found.here.provider))  # fmt: skip
 
 
+def owned(found: "Leaving") -> Prose:
+    """What the hardware of one's own costs, when it is there, and what is still to be written off."""
+    fleet = found.rival.owned
+    if fleet is None:
+        return say("{rival} is rented, not owned.", rival=Name(found.rival.provider))
+    told = fleet.as_dict()
+    named: dict[str, Any] = {
+        n: _money(found, told[n], fleet.rows) for n in ("hardware", "per_month", "not_written_off_at_the_end")
+    }
+    gpus, life, lead = (Cited(v, "", fleet.rows, Evidence.ESTIMATED, text=plain(v, "")) for v in (
+        told["gpus"], fleet.mean("hardware_life"), told["lead_months"]))  # fmt: skip
+    hour = told["usd_per_gpu_hour"]
+    rate = Cited(hour, "USD/GPU-hour", fleet.rows, Evidence.ESTIMATED, text=f"{hour:.2f} USD/GPU-hour")
+    return say(
+        "{gpus} {what} to own cost {hardware}: written off over {life} months, with site, power and operators,"
+        " {per_month} a month ({rate}, used or not). Ordered today they work from month {lead} on; at the end of the"
+        " horizon {not_written_off_at_the_end} is not written off, which who stops then must sell them for, or lose.",
+        gpus=gpus, what=Name(told["accelerator"]), life=life, rate=rate, lead=lead, **named,
+    )  # fmt: skip
+
+
 def advice(found: "Leaving") -> Prose:
     """Leave now, wait or stay, with what that rests on."""
-    worth, saving = found.worth, float(found.mean("saving_pv")[0])
+    worth, saving = found.worth, round(float(found.mean("saving_pv")[0]))
     what = {NOW: "Leave now", WAIT: "Wait"}.get(worth.advice, "Stay")
     pays = say("it pays in no month") if found.last_month is None else say(
         "the last month in which it pays is month {month} from now", month=_count(found, found.last_month))  # fmt: skip
@@ -101,7 +122,8 @@ def portability(found: "Leaving") -> Prose:
         "Of the effort in {names}, {index} carries over; {days} person-days ({usd}) would be written anew. {one} {two}",
         names=Name(names), index=Cited(found.portability, "share", rows, Evidence.ESTIMATED),
         days=Cited(days, "", rows, Evidence.ESTIMATED, text=plain(days, "")), usd=_money(found, cost, rows),
-        one=_conformance(found, found.conformance[0]), two=_conformance(found, found.conformance[1]),
+        one=_conformance(found, found.conformance[0]),
+        two="" if found.rival.owned else _conformance(found, found.conformance[1]),
     )  # fmt: skip
 
 
@@ -161,4 +183,7 @@ def section(found: "Leaving | None") -> Stack:
 
 def sentences(found: "Leaving") -> tuple[Prose, ...]:
     """All of it, in the order in which it is read."""
-    return tuple(text(found) for text in (bill, advice, rule, power, portability, law, ranking))
+    return tuple(
+        text(found)
+        for text in (bill, *([owned] if found.rival.owned else []), advice, rule, power, portability, law, ranking)
+    )

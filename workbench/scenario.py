@@ -13,7 +13,7 @@ from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin, get_type_hints
 
-from workbench.records import Facts, InputProblems, Quantity, Range, Scenario, WorkbenchError
+from workbench.records import Basis, Facts, InputProblems, Quantity, Range, Scenario, WorkbenchError
 from workbench.stated import misfits
 
 if TYPE_CHECKING:
@@ -362,7 +362,7 @@ def names(facts: Facts) -> dict[str, Collection[str]]:
     return {
         "providers": set(facts.provider_kinds),
         "incumbents": {"none", *facts.provider_kinds},
-        "rivals": {"best", *facts.provider_kinds},
+        "rivals": {"best", str(Basis.OWNED), *facts.provider_kinds},
         "services": set(facts.dependences),
         "accelerators": {p.gpu for p in facts.prices},
         "jurisdictions": {r["jurisdiction"] for r in facts.regions.values()},

@@ -186,9 +186,10 @@ class Leaving:
         worth, scenario = self.worth, self.scenario
         return {
             "scenario": scenario.name, "as_of": scenario.as_of.isoformat(), "months": scenario.months,
-            "incumbent": {"provider": self.here.provider, "assumed": self.assumed, "plan": _plan(self.here),
+            "incumbent": {"provider": self.here.provider, "assumed": self.assumed, "plan": self.here.plan,
                           "services_stated": self.ties.stated},
-            "rival": {"provider": self.rival.provider, "plan": _plan(self.rival)},
+            "rival": {"provider": self.rival.provider, "plan": self.rival.plan,
+                      "owned": self.rival.owned and self.rival.owned.as_dict()},
             "jurisdiction": self.ties.jurisdiction or None, "purpose": self.ties.purpose,
             "exit_cost": self.parts, "exit_cost_range": {"p10": float(low[0]), "p90": float(high[0])},
             "later": [{"months": m, "exit_cost": usd} for m, usd in self.later.items()],
@@ -216,14 +217,11 @@ class Leaving:
 
     def _months(self, low: Array, high: Array) -> list[dict[str, Any]]:
         means = {n: self.mean(n) for n in ("exit_cost", "saving_pv", "npv", "npv_today")}
+        sides = {"incumbent_usd": self.here.bill.mean(axis=1), "rival_usd": self.rival.bill.mean(axis=1)}
         sure = (self.by_month("npv") > 0).mean(axis=1)
-        return [{"month": m, **{n: float(v[m]) for n, v in means.items()}, "pays": bool(means["npv"][m] > 0),
+        return [{"month": m, **{n: float(v[m]) for n, v in (means | sides).items()}, "pays": bool(means["npv"][m] > 0),
                  "pays_probability": float(sure[m]), "p10": float(low[m]), "p90": float(high[m])}
                 for m in range(self.scenario.months)]  # fmt: skip
-
-
-def _plan(side: Side) -> str | None:
-    return side.outcome.plan.id if side.outcome else None
 
 
 def leaving(study: Study, *, stamp: Mapping[str, Any] | None = None) -> Leaving:

@@ -9,6 +9,7 @@ from workbench.decision import contrast
 from workbench.decision.desk import Desk, constant
 from workbench.decision.draws import Array, draw, key
 from workbench.decision.outcome import Outcome, Plan, axis, monthly
+from workbench.decision.owned import LABEL, OWNED, Owned, owned
 from workbench.decision.study import Study
 from workbench.models import cost
 from workbench.records import Basis, Evidence, Infeasible, Price, Quantity
@@ -29,6 +30,14 @@ class Side:
     rows: tuple[str, ...]
     evidence: Evidence
     volatility: float
+    owned: Owned | None = None
+
+    @property
+    def plan(self) -> str | None:
+        """What runs there; None where only its bill is known."""
+        if self.owned:
+            return f"{LABEL} / {self.price.gpu}"
+        return self.outcome.plan.id if self.outcome else None
 
 
 def scope(desk: Desk, price: Price) -> dict[str, str]:
@@ -82,12 +91,14 @@ class _Single:
 
 
 def rival_of(study: Study, desk: Desk, here: Side) -> Side:
-    """The best plan of another seller, or of the one that the scenario names.
+    """The best plan of another seller, or of the one that the scenario names; owned hardware where it asks for that.
 
     Raises Infeasible where there is none.
     """
     asked = study.scenario.lockin
     wanted = asked.rival if asked else "best"
+    if wanted == OWNED:
+        return _owned(study, desk, here)
     others = [o for o in study.outcomes if here.provider not in o.plan.providers]
     found = [o for o in others if wanted == "best" or o.plan.providers == (wanted,)]
     if not found:
@@ -95,6 +106,19 @@ def rival_of(study: Study, desk: Desk, here: Side) -> Side:
         raise Infeasible(f"scenario {study.scenario.name}", f"{who} is feasible, so there is nowhere to go",
                          "relax a constraint, or name another rival")  # fmt: skip
     return _side(study, desk, found[0], fresh=True)
+
+
+def _owned(study: Study, desk: Desk, here: Side) -> Side:
+    """Hardware of one's own: what the servers cost moves with the market until they are ordered."""
+    fleet = owned(study, desk, here.bill)
+    head, market = (
+        fleet.fleet.plan.head,
+        desk.assumption("market_volatility", **scope(desk, fleet.fleet.plan.head.price)),
+    )
+    share = fleet.mean("hardware_usd") / fleet.mean("hardware_life") / float(fleet.bill[-1].mean())
+    return Side(provider=LABEL, outcome=None, price=head.price, bill=fleet.bill, rows=fleet.rows,
+                evidence=Evidence.ESTIMATED, volatility=float(market.value * np.sqrt(YEAR_MONTHS) * min(share, 1.0)),
+                owned=fleet)  # fmt: skip
 
 
 def _side(study: Study, desk: Desk, outcome: Outcome, *, sunk: bool = False, fresh: bool = False) -> Side:

@@ -14,8 +14,9 @@ from workbench.checks import numbers, shares
 from workbench.records import WorkbenchError
 
 from workbench.units import (  # isort: skip
-    Count, Days, DaysPerMonth, EngineerDays, Engineers, Gb, GbPerDay, GbPerMonth, MonthCount, Months, PerMonth, Ratio,
-    Share, Usd, UsdPerEngineerDay, UsdPerEngineerMonth, UsdPerGb, UsdPerMonth,
+    Count, Days, DaysPerMonth, EngineerDays, Engineers, Gb, GbPerDay, GbPerMonth, Gpus, HoursPerMonth, KwPerGpu,
+    MonthCount, Months, PerMonth, Ratio, Share, Usd, UsdPerEngineerDay, UsdPerEngineerMonth, UsdPerGb, UsdPerGpu,
+    UsdPerKwh, UsdPerKwMonth, UsdPerMonth,
 )  # fmt: skip
 
 # --- the surface: what is written for one vendor
@@ -157,6 +158,36 @@ def exit_cost(
     return egress + re_engineering + retraining + dual_running + breakage + lost_discount + risk
 
 
+# --- owned hardware as the target of an exit
+
+
+def hardware_usd(owned_gpus: Gpus, server_usd_per_gpu: UsdPerGpu) -> Usd:
+    """Servers to buy, the network among them included."""
+    return owned_gpus * server_usd_per_gpu
+
+
+def site_usd_per_month(
+    owned_gpus: Gpus, server_kw_per_gpu: KwPerGpu, colocation_usd_per_kw_month: UsdPerKwMonth, pue: Ratio,
+    power_usd_per_kwh: UsdPerKwh, hours_per_month: HoursPerMonth,
+) -> UsdPerMonth:  # fmt: skip
+    """Room and cooling by the kW reserved, and electricity by the kWh with what the site takes for itself."""
+    per_kw = colocation_usd_per_kw_month + hours_per_month * pue * power_usd_per_kwh
+    return owned_gpus * server_kw_per_gpu * per_kw
+
+
+def owned_usd_per_month(
+    hardware_usd: Usd, hardware_life: Months, site_usd_per_month: UsdPerMonth, operators: Engineers,
+    engineer_usd_per_month: UsdPerEngineerMonth,
+) -> UsdPerMonth:  # fmt: skip
+    """Owned hardware: written off over its life, with its site and its people."""
+    return hardware_usd / hardware_life + site_usd_per_month + operators * engineer_usd_per_month
+
+
+def hardware_left(hardware_usd: Usd, hardware_life: Months, owned_months: Months) -> Usd:
+    """What is not written off after so many months: who stops then must sell it for that, or loses the rest."""
+    return hardware_usd * np.maximum(1 - owned_months / hardware_life, 0)
+
+
 # --- leaving against staying
 
 
@@ -165,14 +196,6 @@ def staying_re_engineering(
 ) -> UsdPerMonth:
     """Staying is not free of rewriting: each breaking release of the vendor's makes a share of the surface anew."""
     return surface * breaking_releases_per_month * broken_share * day_rate
-
-
-def owned_usd_per_month(
-    hardware_usd: Usd, hardware_life: Months, site_usd_per_month: UsdPerMonth, operators: Engineers,
-    engineer_usd_per_month: UsdPerEngineerMonth,
-) -> UsdPerMonth:  # fmt: skip
-    """Owned hardware as the target of an exit: written off over its life, with its site and its people."""
-    return hardware_usd / hardware_life + site_usd_per_month + operators * engineer_usd_per_month
 
 
 def saving_per_month(

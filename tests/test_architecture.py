@@ -110,7 +110,7 @@ EXIT = ("sides", "owned", "bill", "leaving")
 @pytest.mark.parametrize("module", in_room("decision"))
 def test_models_are_composed_in_few_places(module):
     """Money in outcome; a replica and its traffic in waking, on which latency, frontier, pool and replay rest."""
-    composing = {f"decision.{m}" for m in ("outcome", "waking", "latency", "frontier", "pool", "replay", *EXIT)}
+    composing = {f"decision.{m}" for m in ("outcome", "waking", "latency", "frontier", "pool", "replay", "fed", *EXIT)}
     assert module in composing or not {m for m in inside(module) if m.startswith("models.")}
 
 

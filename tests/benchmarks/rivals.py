@@ -2,7 +2,7 @@
 
 A pool that keeps replicas alive, and M/M/c where no replica starts or ends. SimPy and Ciw get our trace and must come
 to our results; SimFaaS draws its own, with cold starts as it has them, and is not checked. Test-only packages, in no
-lock: .venv/bin/python -m pip install -e '.[bench]'. What is missing is said and left out.
+lock; what is missing is said and left out.
 """
 
 import importlib.util
@@ -21,6 +21,7 @@ from workbench.models.simulation import simulate
 BUSY, IDLE_S, COLD_START_S, TURNS, SEED = (1.0, 100.0, 1000.0), 60.0, 5.0, 3, 1
 OURS, NEVER_S = 1_000_000, 1e300
 SAME = 1e-9
+GET = ".venv/bin/uv pip install -r pyproject.toml --extra bench"
 
 
 def trace(n: int, busy: float) -> tuple[np.ndarray, np.ndarray]:
@@ -198,7 +199,7 @@ def benchmark():
     """A row for each that is there, on each load, samples in turns; the limit is on our share of its time."""
     for name in sorted({name.partition(",")[0] for name in RIVALS}):
         if not importlib.util.find_spec(name):
-            yield Row(f"{name} IS MISSING", [0.0], "", None, ".venv/bin/python -m pip install -e '.[bench]'")
+            yield Row(f"NOT MEASURED: {name} is missing", [0.0], "", None, f"get it with {GET}")
     for busy, (name, (n, target, model, policy_of)) in product(BUSY, RIVALS.items()):
         package, _, what = name.partition(",")
         if not importlib.util.find_spec(package):

@@ -64,8 +64,13 @@ def main(bytecode: str) -> None:
     tables["8. The simulator on every core, and from cold, wall time"] = list(kernels.waited_for())
     for title, rows in tables.items():
         show(title, rows)
-    over = [row.what for rows in tables.values() for row in rows if row.over]
-    print(f"{machine()}\nover their limit: {'; '.join(over) or 'none'}")
+    every = [row for rows in tables.values() for row in rows]
+    for word, found in {
+        "over their limit": [row.what for row in every if row.over],
+        "left out": [row.what for row in every if row.what.startswith("NOT MEASURED")],
+    }.items():
+        print(f"{word}: {'; '.join(found) or 'none'}")
+    print(machine())
 
 
 if __name__ == "__main__":

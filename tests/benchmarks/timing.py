@@ -53,4 +53,4 @@ def show(title: str, rows: Sequence[Row]) -> None:
         numbers = (f"{min(row.samples):.4g}", f"{median(row.samples):.4g}", str(len(row.samples)))
         limit = "" if row.limit is None else f"{row.limit:g}" + " OVER" * row.over
         table.add_row(row.what, *numbers, row.unit, limit, row.note)
-    Console(width=150).print(table)
+    Console(width=150, markup=False).print(table)

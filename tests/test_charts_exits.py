@@ -9,7 +9,8 @@ import pytest
 import workbench as wb
 from workbench import charts
 from workbench.charts.exits import RATIOS, VOLATILITIES
-from workbench.decision.leaving import NOW, STAY, WAIT, Leaving, regions
+from workbench.decision.going import NOW, STAY, WAIT, regions
+from workbench.decision.leaving import Leaving
 
 
 @cache

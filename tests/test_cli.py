@@ -230,6 +230,38 @@ def test_people_read_what_leaving_costs_with_its_rows(run):
     assert "self-assessed" in " ".join(said.out.split())
 
 
+@pytest.fixture
+def health(tmp_path):
+    """The shipped scenario with other lines: a key that it has is replaced, one that it lacks joins its table."""
+
+    def make(**tables: dict[str, str]) -> str:
+        lines = (ROOT / "datasets" / "scenarios" / "health.toml").read_text(encoding="utf-8").splitlines()
+        for table, changed in tables.items():
+            if table != "top" and f"[{table}]" not in lines:
+                lines.append(f"[{table}]")
+            start = lines.index(f"[{table}]") + 1 if table != "top" else 0
+            end = next((i for i in range(start, len(lines)) if lines[i].startswith("[")), len(lines))
+            kept = [x for x in lines[start:end] if x.partition("=")[0].strip() not in changed]
+            lines[start:end] = [*(f"{k} = {v}" for k, v in changed.items()), *kept]
+        path = tmp_path / f"health{len(list(tmp_path.iterdir()))}.toml"
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return str(path)
+
+    return make
+
+
+RAMPED = {"ramp_months": "1"}
+
+
+def test_the_risk_of_both_providers_is_told_with_its_rows(run):
+    told = run("lockin", "chat", "--json", *FEW).json["provider_risk"]
+    for side in ("incumbent", "rival"):
+        assert 0 < told[side]["fails_within_horizon"] < 1
+        assert 0 < told[side]["expected_cost"] < told[side]["forced_move"]
+        assert told[side]["rows"]
+        assert told[side]["why"]
+
+
 def test_nowhere_to_go_is_exit_1(run, scenario):
     only = scenario('providers = ["Lambda"]', "[incumbent]", 'provider = "Lambda"')
     said = run("lockin", only, "--json", *FEW)

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.cite import Cited, Name, Prose, plain, say
 from workbench.decision.bill import PARTS
-from workbench.decision.leaving import NOW, WAIT, leaving
+from workbench.decision.going import NOW, WAIT
+from workbench.decision.leaving import leaving
 from workbench.prose import Stack, plan_name, usd, words
 from workbench.records import Evidence, WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.decision.answer import Decision
     from workbench.decision.leaving import Leaving
+    from workbench.decision.peril import Peril
     from workbench.decision.ties import Conformance
 
 PURPOSES = {"switching": "a move", "parallel": "parallel use"}
@@ -104,12 +106,28 @@ def rule(found: "Leaving") -> Prose:
 
 
 def power(found: "Leaving") -> Prose:
-    """What an incumbent can make of it, and what a failing one would cost."""
+    """What an incumbent can make of it."""
     return say(
         "The bill lets {here} charge up to {cap} a month more before one would go; price rises to be expected cost"
-        " {rises} over the horizon, and a provider that fails {forced} on average.",
+        " {rises} over the horizon.",
         here=Name(found.here.provider), cap=_money(found, found.premium_cap), rises=_money(found, found.price_rises),
-        forced=_money(found, found.forced_migration),
+    )  # fmt: skip
+
+
+def risk(found: "Leaving") -> Prose:
+    """What a provider that fails would cost, on both sides: it is in the saving."""
+    told = [_peril(found, p) for p in (found.peril, found.rival_peril) if p]
+    if len(told) == 1:
+        return say("{one}; it is in the saving, and hardware of one's own has none.", one=told[0])
+    return say("{one}. {two}. Both are in the saving.", one=told[0], two=told[1])
+
+
+def _peril(found: "Leaving", told: "Peril") -> Prose:
+    chance = Cited(told.chance, "share", told.hazard.rows, told.hazard.evidence, text=f"{told.chance:.1%}")
+    return say(
+        "A chance of {chance} that {who} fails within the horizon, and a forced move of {move}, cost {expected} on"
+        " average", chance=chance, who=Name(told.provider), move=_money(found, told.forced_move, told.hazard.rows),
+        expected=_money(found, told.expected, told.hazard.rows),
     )  # fmt: skip
 
 
@@ -183,7 +201,6 @@ def section(found: "Leaving | None") -> Stack:
 
 def sentences(found: "Leaving") -> tuple[Prose, ...]:
     """All of it, in the order in which it is read."""
-    return tuple(
-        text(found)
-        for text in (bill, *([owned] if found.rival.owned else []), advice, rule, power, portability, law, ranking)
-    )
+    own = [owned] if found.rival.owned else []
+    told = (bill, *own, advice, rule, power, risk, portability, law, ranking)
+    return tuple(text(found) for text in told)

@@ -354,6 +354,7 @@ class Lockin:
     services: Mapping[str, NotNegative] = field(default_factory=dict)
     bill_per_month: Positive | Range | None = None
     term_months: Annotated[float, Ge(0), Le(120)] = 0.0
+    renewal_months: Annotated[float, Ge(0), Le(120)] = 0.0
     committed_per_month: NotNegative = 0.0
     prepaid: NotNegative = 0.0
     link_gbit_per_s: Positive | Range | None = None

@@ -13,7 +13,8 @@ import workbench as wb
 from workbench.decision import options
 from workbench.decision.bill import day_of
 from workbench.decision.exits import ranking
-from workbench.decision.leaving import NOW, STAY, WAIT, Leaving, judged
+from workbench.decision.going import NOW, STAY, WAIT, judged
+from workbench.decision.leaving import Leaving
 from workbench.decision.options import Exchange, Windows, exchange_lattice, exit_lattice
 from workbench.records import Infeasible, Lockin, Scenario, WorkbenchError
 

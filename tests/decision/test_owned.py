@@ -9,7 +9,8 @@ import pytest
 
 import workbench as wb
 from workbench import exit_prose, store
-from workbench.decision.leaving import WAIT, Leaving
+from workbench.decision.going import WAIT
+from workbench.decision.leaving import Leaving
 from workbench.records import Infeasible, Lockin
 
 DRAWS = 256

@@ -34,7 +34,8 @@ FREE = {
     "lost_discount_share": 0.0, "discount_months": 0.0, "overrun_share": 0.0, "incident_chance": 0.0,
     "incident_usd": 0.0, "breaking_releases_per_month": 0.0, "broken_share": 0.0, "rival_usd_per_month": 0.0,
     "rival_re_engineering": 0.0, "discount_rate": 0.08, "months_per_year": 12.0, "failure_per_year": 0.0,
-    "rush_share": 0.0, "outage_days": 0.0, "waiting_usd_per_month": 0.0, "prepaid_usd": 0.0,
+    "rival_failure_usd": 0.0,
+    "renewal_months": 0.0, "rush_share": 0.0, "outage_days": 0.0, "waiting_usd_per_month": 0.0, "prepaid_usd": 0.0,
 }  # fmt: skip
 """Every name that the bill rests on, bound so that leaving costs nothing: a test then states what it is about."""
 
@@ -235,7 +236,24 @@ def test_a_fixed_bill_alone_rewards_waiting_where_the_saving_is_below_its_intere
     assert (np.diff(by_month(values, "npv_today", 12)) > 0).all()
 
 
+@LAW
+@given(term=st.integers(0, 40), renewal=st.integers(1, 24), month=st.integers(0, 60))
+def test_a_contract_that_renews_binds_to_the_next_of_its_ends(term, renewal, month):
+    ends = [term + k * renewal for k in range(70)]
+    bound = exit_cost.months_bound(float(term), float(renewal), float(month))
+    assert bound == next(e for e in ends if e >= month) - month
+    assert exit_cost.months_bound(float(term), 0.0, float(month)) == max(term - month, 0)
+
+
 TERM = 14
+
+
+def test_a_contract_that_renews_has_windows_and_the_best_month_is_one_of_them():
+    held = {"committed_usd_per_month": 100_000.0, "term_months": float(TERM), "incumbent_usd_per_month": 100_000.0,
+            "rival_usd_per_month": 60_000.0, "renewal_months": 12.0}  # fmt: skip
+    values = leaving(40, **held)
+    assert np.flatnonzero(by_month(values, "breakage", 40) == 0).tolist() == [TERM, TERM + 12, TERM + 24]
+    assert exit_cost.best_month(by_month(values, "npv_today", 40)) == TERM
 
 
 def test_falling_breakage_rewards_waiting_for_the_end_of_the_term():

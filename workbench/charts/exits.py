@@ -7,7 +7,7 @@ import numpy as np
 
 from workbench.charts.canvas import COLOURS, NARROW, TALL, TEXT, chart, framed, layered, library, marks
 from workbench.decision.bill import PARTS
-from workbench.decision.leaving import NOW, STAY, WAIT, regions
+from workbench.decision.going import NOW, STAY, WAIT, regions
 from workbench.prose import usd, words
 
 if TYPE_CHECKING:

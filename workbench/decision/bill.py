@@ -33,7 +33,7 @@ def bills(tied: Ties, draws: Draws, as_of: date, months: Array, running: Array) 
     inputs |= {"used": used, "build_days": days, "rewrite_share": share, "month": months[:, None], "month_length": 1.0}
     inputs["egress_chargeable"] = _chargeable(tied, as_of, months, at_cost)
     inputs["incumbent_usd_per_month"] = inputs["waiting_usd_per_month"] = running
-    return formula.evaluate(exit_cost, inputs, ("exit_cost", "forced_move"))
+    return formula.evaluate(exit_cost, inputs, ("exit_cost", "failure_usd_per_month"))
 
 
 def effort(tied: Ties, draws: Draws) -> tuple[Array, Array, Array]:

@@ -32,6 +32,13 @@ class Bound(Protocol):
         """Name -> what is bound to it."""
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """Quantities by name as something to draw, where no option binds them."""
+
+    inputs: Mapping[str, Quantity]
+
+
 def key(quantity: Quantity) -> Key:
     """What makes two quantities the same uncertain thing: what it is called and the rows it rests on.
 

@@ -12,8 +12,9 @@ from workbench.decision.bill import PARTS, bills, cited, effort
 from workbench.decision.desk import Desk
 from workbench.decision.draws import Array, Draws, draw
 from workbench.decision.exits import Ranking, ranking
-from workbench.decision.options import Exchange, Exit, Windows, exit_lattice
+from workbench.decision.going import WAIT, Worth, worth
 from workbench.decision.outcome import P10, P90, axis
+from workbench.decision.peril import HAZARD, Peril, peril, rival_peril
 from workbench.decision.sides import YEAR_MONTHS, Side, rival_of, scope, signed, staying
 from workbench.decision.study import Study
 from workbench.decision.ties import PORTABLE, Conformance, Ties, conformance, ties
@@ -21,24 +22,6 @@ from workbench.models import exit_cost, lockin
 from workbench.records import Evidence, Quantity, Scenario
 
 THREE_YEARS = 3 * YEAR_MONTHS
-NOW, WAIT, STAY = "leave now", "wait", "stay"
-STEPS_A_MONTH = 8
-SCALES = 201
-"""Prices of the rival at which the rule when to go is tried."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Worth:
-    """The option to leave on the mean bill: what it is worth, whether to go, wait or stay, and from which saving on.
-
-    `threshold` is the ratio of what is saved to the bill from which on going today beats waiting; None where no saving
-    is large enough.
-    """
-
-    option: Exit
-    advice: str
-    threshold: float | None
-    volatility: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +39,8 @@ class Leaving:
     rival: Side
     assumed: bool
     values: Mapping[str, Any]
+    peril: Peril
+    rival_peril: Peril | None
     stamp: Mapping[str, Any]
 
     @property
@@ -103,7 +88,8 @@ class Leaving:
 
     @cached_property
     def worth(self) -> Worth:
-        return _worth(self)
+        """The option to leave."""
+        return worth(self)
 
     @cached_property
     def premium_cap(self) -> float:
@@ -120,11 +106,6 @@ class Leaving:
         annual = float(self.here.bill.mean()) * YEAR_MONTHS
         rate = float(np.log1p(self.middle("discount_rate")))
         return float(lockin.price_rise_cost(annual, rises.value, size.value, rate, years))
-
-    @cached_property
-    def forced_migration(self) -> float:
-        """Expected cost of a provider that fails, over the horizon, in today's money."""
-        return self.middle("forced_migration")
 
     @cached_property
     def later(self) -> dict[int, float]:
@@ -202,7 +183,10 @@ class Leaving:
             "volatility": worth.volatility,
             "last_month_to_leave": self.last_month, "best_month": self.best_month,
             "premium_cap_per_month": self.premium_cap, "expected_price_rises": self.price_rises,
-            "portability_value": self.portable_value, "forced_migration": self.forced_migration,
+            "portability_value": self.portable_value, "forced_migration": self.peril.expected,
+            "provider_risk": {"incumbent": self.peril.as_dict(),
+                              "rival": self.rival_peril and self.rival_peril.as_dict()},
+
             "ranking": self.ranking.as_dict(),
             "rows": list(self.rows), "evidence": self.evidence, "stamp": dict(self.stamp),
         }  # fmt: skip
@@ -218,9 +202,11 @@ class Leaving:
     def _months(self, low: Array, high: Array) -> list[dict[str, Any]]:
         means = {n: self.mean(n) for n in ("exit_cost", "saving_pv", "npv", "npv_today")}
         sides = {"incumbent_usd": self.here.bill.mean(axis=1), "rival_usd": self.rival.bill.mean(axis=1)}
+        parts = {p: self.mean(p) for p in PARTS}
         sure = (self.by_month("npv") > 0).mean(axis=1)
         return [{"month": m, **{n: float(v[m]) for n, v in (means | sides).items()}, "pays": bool(means["npv"][m] > 0),
-                 "pays_probability": float(sure[m]), "p10": float(low[m]), "p90": float(high[m])}
+                 "pays_probability": float(sure[m]), "p10": float(low[m]), "p90": float(high[m]),
+                 "parts": {p: float(parts[p][m]) for p in PARTS}}
                 for m in range(self.scenario.months)]  # fmt: skip
 
 
@@ -239,9 +225,13 @@ def leaving(study: Study, *, stamp: Mapping[str, Any] | None = None) -> Leaving:
     months = axis(study.scenario.months)
     values = bills(tied, draws, study.scenario.as_of, months, here.bill) | {"rival_usd_per_month": rival.bill}
     values["rival_re_engineering"] = _portable_upkeep(desk, tied, draws, values)
-    values = formula.evaluate(exit_cost, values, ("npv_today", "forced_migration"))
-    return Leaving(study=study, ties=tied, draws=draws, here=here, rival=rival, assumed=assumed, values=values,
-                   stamp=stamp or {})  # fmt: skip
+    risk = rival_peril(study, desk, rival)
+    values["rival_failure_usd"] = risk.by_month if risk else 0.0
+    values = formula.evaluate(exit_cost, values, ("npv_today",))
+    return Leaving(
+        study=study, ties=tied, draws=draws, here=here, rival=rival, assumed=assumed, values=values,
+        peril=peril(here, tied.inputs[HAZARD], draws, values), rival_peril=risk, stamp=stamp or {},
+    )  # fmt: skip
 
 
 def _portable_upkeep(desk: Desk, tied: Ties, draws: Draws, values: Mapping[str, Any]) -> Any:
@@ -254,70 +244,3 @@ def _portable_upkeep(desk: Desk, tied: Ties, draws: Draws, values: Mapping[str, 
     return exit_cost.staying_re_engineering(
         surface, values["breaking_releases_per_month"], values["broken_share"], values["day_rate"]
     )
-
-
-# --- the option
-
-
-def windows(found: Leaving) -> Windows:
-    """The mean bills as dates at which one may leave, (month, 1)."""
-    factor, rate = found.mean("discount")[:, None], found.middle("rate_per_month")
-    here = found.mean("incumbent_usd_per_month") + found.mean("staying_re_engineering")
-    there = found.mean("rival_usd_per_month") + found.mean("rival_re_engineering")
-    value, cost = (exit_cost.saving_pv(b[:, None], factor, rate, 1.0) for b in (here, there))
-    return Windows(axis(found.scenario.months) / YEAR_MONTHS, value, cost, found.mean("exit_cost")[:, None])
-
-
-def _worth(found: Leaving) -> Worth:
-    correlation = Desk(found.study.facts, found.scenario).assumption("price_correlation").value
-    spread = Exchange(value=1.0, cost=1.0, vol_value=found.here.volatility, vol_cost=found.rival.volatility,
-                      correlation=correlation).volatility  # fmt: skip
-    return judged(windows(found), float(spread), found.middle("discount_rate"))
-
-
-def judged(course: Windows, volatility: float, rate: float) -> Worth:
-    """The option to leave by month: leave now, wait or stay, for one course of the bills, (month, 1)."""
-    found, advice = _option(course, volatility, rate)
-    option = Exit(*(float(np.ravel(x)[0]) for x in found))
-    return Worth(option=option, advice=str(np.ravel(advice)[0]), threshold=_threshold(course, volatility, rate),
-                 volatility=volatility)  # fmt: skip
-
-
-def _option(course: Windows, volatility: Any, rate: float) -> tuple[Exit, Any]:
-    """The option and what to do today, in the shape of the bills and volatilities."""
-    option = exit_lattice(course, volatility, rate, max((len(course.years) - 1) * STEPS_A_MONTH, 1))
-    at_once = course.value[0] - course.cost[0] - course.switching_cost[0]
-    later = np.where(option.chance >= 1 / 2, WAIT, STAY)
-    return option, np.where((at_once > 0) & (at_once >= option.waiting), NOW, later)
-
-
-def regions(found: Leaving, ratios: Array, volatilities: Array) -> Any:
-    """What to do today, (ratio, volatility), were the saving that many times the bill and prices that volatile.
-
-    The rival's price is what is changed for it, in every month alike; the bills keep their course.
-    """
-    course = windows(found)
-    saving = ratios * course.switching_cost[0]
-    scale = np.maximum((course.value[0] - saving) / course.cost[0], 0)
-    grid = Windows(course.years, course.value[:, :, None], (course.cost * scale)[:, :, None],
-                   course.switching_cost[:, :, None])  # fmt: skip
-    return _option(grid, volatilities, found.middle("discount_rate"))[1]
-
-
-def _threshold(course: Windows, volatility: float, rate: float) -> float | None:
-    """What is saved over what leaving costs, at the dearest rival for whom one would go today."""
-    value, rival, switching = (float(np.ravel(x[0])[0]) for x in course[1:])
-    if rival <= 0 or switching <= 0:
-        return None
-    scale = np.linspace(0, value / rival, SCALES)
-    steps = max(len(course.years) - 1, 1)
-    waiting = exit_lattice(course._replace(cost=course.cost * scale), volatility, rate, steps).waiting
-    lead = value - switching - rival * scale - waiting
-    good = np.flatnonzero(lead >= 0)
-    if not good.size:
-        return None
-    last = int(good[-1])
-    here = scale[last]
-    if last + 1 < SCALES:
-        here += (scale[last + 1] - here) * lead[last] / (lead[last] - lead[last + 1])
-    return float((value - rival * here) / switching)

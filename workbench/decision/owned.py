@@ -8,7 +8,7 @@ import numpy as np
 
 from workbench import formula
 from workbench.decision.desk import Desk
-from workbench.decision.draws import Array, draw, key
+from workbench.decision.draws import Array, Inputs, draw, key
 from workbench.decision.outcome import PARTS, Outcome, axis, evaluate
 from workbench.decision.study import Study
 from workbench.models import exit_cost
@@ -77,7 +77,7 @@ def owned(study: Study, desk: Desk, running: Array) -> Owned:
     lead = desk.assumption("lead_time_months", basis=str(Basis.OWNED))
     used = evaluate(leg, study.draws, months, fleet.plan.committed_gpus[0])
     need = np.broadcast_to(used["instances"] * used["gpus_per_instance"], (months, study.draws.size))
-    drawn = draw([_Bound(inputs)], study.scenario.draws, study.scenario.seed)
+    drawn = draw([Inputs(inputs)], study.scenario.draws, study.scenario.seed)
     bought = {n: drawn.of(key(q), q) for n, q in inputs.items()}
     bought |= {"owned_gpus": need.max(axis=0), "owned_months": max(months - lead.value, 0.0)}
     values = formula.evaluate(exit_cost, bought, ("owned_usd_per_month", "hardware_left"))
@@ -86,13 +86,6 @@ def owned(study: Study, desk: Desk, running: Array) -> Owned:
     bill = np.where(waits, running, values["owned_usd_per_month"] + rest)
     return Owned(fleet=fleet, gpus=bought["owned_gpus"], bill=bill, lead_months=float(lead.value), values=values,
                  inputs=inputs | {lead.name: lead})  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Bound:
-    """What ownership rests on, as something to draw."""
-
-    inputs: Mapping[str, Quantity]
 
 
 def _for_sale(desk: Desk, outcome: Outcome) -> bool:

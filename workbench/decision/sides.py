@@ -1,18 +1,17 @@
 """The two sides of an exit: what staying costs by month, and what the best rival would."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from workbench.decision import contrast
 from workbench.decision.desk import Desk, constant
-from workbench.decision.draws import Array, draw, key
+from workbench.decision.draws import Array, Inputs, draw, key
 from workbench.decision.outcome import Outcome, Plan, axis, monthly
 from workbench.decision.owned import LABEL, OWNED, Owned, owned
 from workbench.decision.study import Study
 from workbench.models import cost
-from workbench.records import Basis, Evidence, Infeasible, Price, Quantity
+from workbench.records import Basis, Evidence, Infeasible, Price
 
 YEAR_MONTHS = 12
 MOVING = ("usage_cost", "bridge_cost")
@@ -73,21 +72,10 @@ def _stated(study: Study, desk: Desk, home: str, own: list[Outcome]) -> Side:
     leg = study.answer.plan.head
     growth, ramp = (study.draws.of(key(leg.inputs[n]), leg.inputs[n]) for n in ("growth_per_month", "ramp_months"))
     level = cost.demand_level(growth, axis(scenario.months)[:, None], ramp, 1.0)
-    drawn = draw([_Single(today)], scenario.draws, scenario.seed).of(key(today), today)
+    drawn = draw([Inputs({today.name: today})], scenario.draws, scenario.seed).of(key(today), today)
     bill = np.broadcast_to(drawn * level / level[0], (scenario.months, scenario.draws))
     return Side(provider=home, outcome=None, price=price, bill=bill, rows=today.rows, evidence=Evidence.YOURS,
                 volatility=_volatility(desk, price, 1.0))  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Single:
-    """One quantity as something to draw."""
-
-    quantity: Quantity
-
-    @property
-    def inputs(self) -> Mapping[str, Quantity]:
-        return {self.quantity.name: self.quantity}
 
 
 def rival_of(study: Study, desk: Desk, here: Side) -> Side:

@@ -177,12 +177,14 @@ def _contract(desk: Desk, price: Price, contract: tuple[float, float] | None) ->
         yield constant("committed_usd_per_month", committed, "USD/month")
         yield constant("term_months", term, "months")
         yield constant("discount_months", term, "months")
+        yield constant("renewal_months", 0.0, "months")
         yield constant("prepaid_usd", 0.0, "USD")
     else:
         committed = asked.committed_per_month
         yield desk.yours("committed_usd_per_month", committed, "USD/month", "lockin.committed_per_month", usd)
         for name in ("term_months", "discount_months"):
             yield desk.yours(name, asked.term_months, "months", "lockin.term_months")
+        yield desk.yours("renewal_months", asked.renewal_months, "months", "lockin.renewal_months")
         yield desk.yours("prepaid_usd", asked.prepaid, "USD", "lockin.prepaid", usd)
     if home.provider == price.provider:
         key = "incumbent.other_spend_per_month"

@@ -14,9 +14,9 @@ from workbench.checks import numbers, shares
 from workbench.records import WorkbenchError
 
 from workbench.units import (  # isort: skip
-    Count, Days, DaysPerMonth, EngineerDays, Engineers, Gb, GbPerDay, GbPerMonth, Gpus, HoursPerMonth, KwPerGpu,
-    MonthCount, Months, PerMonth, Ratio, Share, Usd, UsdPerEngineerDay, UsdPerEngineerMonth, UsdPerGb, UsdPerGpu,
-    UsdPerKwh, UsdPerKwMonth, UsdPerMonth,
+    Count, Days, DaysPerMonth, EngineerDays, Engineers, EngineersPerProvider, Gb, GbPerDay, GbPerMonth, Gpus,
+    HoursPerMonth, KwPerGpu, MonthCount, Months, PerMonth, Providers, Ratio, Share, Usd, UsdPerEngineerDay,
+    UsdPerEngineerMonth, UsdPerGb, UsdPerGpu, UsdPerKwh, UsdPerKwMonth, UsdPerMonth,
 )  # fmt: skip
 
 # --- the surface: what is written for one vendor
@@ -124,11 +124,15 @@ def dual_running(
     return overlap_days / days_per_month * dual_share * incumbent_usd_per_month
 
 
-def commitment_left(
-    committed_usd_per_month: UsdPerMonth, term_months: MonthCount, month: MonthCount, month_length: Months
-) -> Usd:
+def months_bound(term_months: MonthCount, renewal_months: MonthCount, month: MonthCount) -> MonthCount:
+    """Months that the contract still runs: to the end of its term, then of each by which it renews (0: it ends)."""
+    renewed = np.mod(term_months - month, np.where(renewal_months > 0, renewal_months, 1)) * (renewal_months > 0)
+    return np.where(month < term_months, term_months - month, renewed)
+
+
+def commitment_left(committed_usd_per_month: UsdPerMonth, months_bound: MonthCount, month_length: Months) -> Usd:
     """What the contract still owes to the end of its term: take-or-pay."""
-    return committed_usd_per_month * np.maximum(term_months - month, 0) * month_length
+    return committed_usd_per_month * months_bound * month_length
 
 
 def breakage(commitment_left: Usd, breakage_share: Share) -> Usd:
@@ -156,6 +160,36 @@ def exit_cost(
 ) -> Usd:
     """The bill for leaving in that month: the sum of its parts."""
     return egress + re_engineering + retraining + dual_running + breakage + lost_discount + risk
+
+
+# --- a second platform kept warm: several clouds at once as a hedge
+
+
+def standing_usd_per_month(
+    engineers_per_extra_provider: EngineersPerProvider, extra_providers: Providers,
+    engineer_usd_per_month: UsdPerEngineerMonth,
+) -> UsdPerMonth:  # fmt: skip
+    """People who keep another provider's platform ready."""
+    return engineers_per_extra_provider * extra_providers * engineer_usd_per_month
+
+
+def prepared(re_engineering: Usd, retraining: Usd, overrun_share: Share) -> Usd:
+    """What is done ahead for it: the rewriting, with the overrun that it has on average, and the training."""
+    return re_engineering * (1 + overrun_share) + retraining
+
+
+def hedged_exit_cost(
+    egress: Usd, moving: Usd, breakage: Usd, lost_discount: Usd, incident_chance: Share, incident_usd: Usd
+) -> Usd:
+    """The bill for leaving that is left then: both run, so the overlap lasts while data moves (`moving`)."""
+    return egress + moving + breakage + lost_discount + incident_chance * incident_usd
+
+
+def standing_cost(
+    standing_usd_per_month: UsdPerMonth, discount: Ratio, rate_per_month: Share, month_length: Months
+) -> Usd:
+    """The people over the horizon, paid at the ends of its months, in today's money. Axis 0 is the month."""
+    return standing_usd_per_month * month_length * np.sum(discount / (1 + rate_per_month), axis=0)
 
 
 # --- owned hardware as the target of an exit
@@ -198,12 +232,18 @@ def staying_re_engineering(
     return surface * breaking_releases_per_month * broken_share * day_rate
 
 
+def failure_usd_per_month(failure_chance: Share, forced_move: Usd, month_length: Months) -> UsdPerMonth:
+    """What a provider that may fail costs in that month, on average."""
+    return failure_chance * forced_move / month_length
+
+
 def saving_per_month(
-    incumbent_usd_per_month: UsdPerMonth, staying_re_engineering: UsdPerMonth, rival_usd_per_month: UsdPerMonth,
-    rival_re_engineering: UsdPerMonth,
+    incumbent_usd_per_month: UsdPerMonth, staying_re_engineering: UsdPerMonth, failure_usd_per_month: UsdPerMonth,
+    rival_usd_per_month: UsdPerMonth, rival_re_engineering: UsdPerMonth, rival_failure_usd: UsdPerMonth,
 ) -> UsdPerMonth:  # fmt: skip
-    """What a month elsewhere saves, rewriting counted on both sides."""
-    return incumbent_usd_per_month + staying_re_engineering - rival_usd_per_month - rival_re_engineering
+    """What a month elsewhere saves: rewriting and the chance that the provider fails are counted on both sides."""
+    staying = incumbent_usd_per_month + staying_re_engineering + failure_usd_per_month
+    return staying - rival_usd_per_month - rival_re_engineering - rival_failure_usd
 
 
 def rate_per_month(discount_rate: Share, months_per_year: MonthCount) -> Share:

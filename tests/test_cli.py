@@ -253,6 +253,53 @@ def health(tmp_path):
 RAMPED = {"ramp_months": "1"}
 
 
+def test_falling_breakage_rewards_waiting_for_the_end_of_the_contract(run, health):
+    """A bill that a rival would cut by a third, all of it committed for nine more months."""
+    bound = {"bill_per_month": "320_000", "committed_per_month": "320_000"}
+    held = health(top={"months": "24"}, demand=RAMPED, lockin=bound)
+    free = health(top={"months": "24"}, demand=RAMPED, lockin=bound | {"committed_per_month": "0"})
+    told, loose = (run("lockin", path, "--json", *FEW).json for path in (held, free))
+    owed = [m["parts"]["breakage"] for m in told["by_month"]]
+    assert owed == sorted(owed, reverse=True)
+    assert owed[8] > owed[9] == 0
+    assert (told["best_month"], told["advice"], told["wait"]) == (9, "wait", True)
+    assert [end["month"] for end in told["ahead"]["contract_ends"]] == [9]
+    waiting = told["ahead"]["waiting_for"]["contract"]
+    assert waiting["advice_without"] == "leave now"
+    assert waiting["worth"] > 0
+    assert (loose["best_month"], loose["advice"]) == (0, "leave now")
+    assert loose["ahead"]["contract_ends"] == []
+    assert loose["ahead"]["option_value_at_contract_ends"] is None
+
+
+def test_the_ban_on_switching_charges_rewards_waiting_for_its_day(run, health):
+    """Five petabytes under a contract that has ended: egress may cost its seller's cost until 2027-01-12."""
+    told = {}
+    for law in ("EU", "US"):
+        stated = {"jurisdiction": f'"{law}"', "term_months": "0", "committed_per_month": "0",
+                  "bill_per_month": "318_000", "surface_growth_per_month": "0.03"}  # fmt: skip
+        calm = {"market_volatility": "0", "offer_volatility": "0"}
+        path = health(top={"months": "60"}, demand=RAMPED, data={"stored_tb": "5000"}, lockin=stated, assumptions=calm)
+        told[law] = run("lockin", path, "--json", *FEW).json
+    eu, us = told["EU"], told["US"]
+    assert [m["parts"]["egress"] > 0 for m in eu["by_month"]] == [True, True] + [False] * 58
+    assert (eu["best_month"], eu["advice"]) == (2, "wait")
+    (change,) = eu["ahead"]["law"]
+    assert (change["day"], change["month"], change["egress_after"]) == ("2027-01-12", 2, 0)
+    waiting = eu["ahead"]["waiting_for"]["law"]
+    assert waiting["advice_without"] == "leave now"
+    assert 0 < waiting["worth"] < change["egress_before"]
+    assert (us["best_month"], us["advice"], us["ahead"]["law"]) == (0, "leave now", [])
+
+
+def test_a_contract_that_renews_leaves_windows_between_its_terms(run, health):
+    bound = {"bill_per_month": "320_000", "committed_per_month": "320_000", "renewal_months": "6"}
+    told = run("lockin", health(top={"months": "24"}, demand=RAMPED, lockin=bound), "--json", *FEW).json
+    assert [end["month"] for end in told["ahead"]["contract_ends"]] == [9, 15, 21]
+    assert [m["month"] for m in told["by_month"] if m["parts"]["breakage"] == 0] == [9, 15, 21]
+    assert 0 < told["ahead"]["option_value_at_contract_ends"] <= told["option_value"]
+
+
 def test_the_risk_of_both_providers_is_told_with_its_rows(run):
     told = run("lockin", "chat", "--json", *FEW).json["provider_risk"]
     for side in ("incumbent", "rival"):

@@ -6,7 +6,8 @@ One text for the terminal and the report; every numeral is cited.
 from typing import TYPE_CHECKING, Any
 
 from workbench.cite import Cited, Name, Prose, plain, say
-from workbench.decision.bill import PARTS
+from workbench.decision.ahead import CONTRACT, LAW
+from workbench.decision.bill import PARTS, day_of
 from workbench.decision.going import NOW, WAIT
 from workbench.decision.leaving import leaving
 from workbench.prose import Stack, plan_name, usd, words
@@ -131,6 +132,37 @@ def _peril(found: "Leaving", told: "Peril") -> Prose:
     )  # fmt: skip
 
 
+def ahead(found: "Leaving") -> Prose:
+    """The windows of the option: when the contract ends and the law changes, and what waiting for that is worth."""
+    told = found.ahead
+    said = [say(
+        "From {day} on the law takes egress for {purpose} from {before} to {after} ({row}); waiting for it is worth"
+        " {worth}. ", day=Name(str(change.rule.valid_from)), purpose=PURPOSES[found.ties.purpose],
+        before=_money(found, change.before), after=_money(found, change.after), row=Name(change.rule.row),
+        worth=_awaited(found, LAW)) for change in told.changes]  # fmt: skip
+    return Prose((*said, _ends(found)))
+
+
+def _ends(found: "Leaving") -> Prose:
+    told = found.ahead
+    if told.value_at_ends is None:
+        return say("No contract binds, so every month is a window.")
+    if not told.ends:
+        return say("No term of the contract ends within the horizon: whoever goes pays what is left of it.")
+    days = ", ".join(str(day_of(found.scenario.as_of, m)) for m in told.ends)
+    return say(
+        "A term of the contract ends on {days}; waiting for that is worth {worth}. Whoever goes only when nothing is"
+        " owed has an option worth {ends}, of {whole} where one may go in any month for the fee.",
+        days=Name(days), worth=_awaited(found, CONTRACT), ends=_money(found, round(told.value_at_ends)),
+        whole=_money(found, round(found.worth.option.value)),
+    )  # fmt: skip
+
+
+def _awaited(found: "Leaving", what: str) -> Cited:
+    waiting = found.ahead.waiting.get(what)
+    return _money(found, round(waiting.worth) if waiting else 0)
+
+
 def portability(found: "Leaving") -> Prose:
     """The index beside days and money, with the state of conformance of both platforms."""
     rows = tuple(r for q in found.ties.effort for r in q.rows)
@@ -202,5 +234,5 @@ def section(found: "Leaving | None") -> Stack:
 def sentences(found: "Leaving") -> tuple[Prose, ...]:
     """All of it, in the order in which it is read."""
     own = [owned] if found.rival.owned else []
-    told = (bill, *own, advice, rule, power, risk, portability, law, ranking)
+    told = (bill, *own, advice, rule, ahead, power, risk, portability, law, ranking)
     return tuple(text(found) for text in told)

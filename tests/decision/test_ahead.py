@@ -3,12 +3,16 @@
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import workbench as wb
 from workbench import exit_prose
+from workbench.decision.going import advised
 from workbench.decision.leaving import Leaving
+from workbench.decision.options import Windows
 from workbench.records import Lockin
 
 LAW = settings(max_examples=60, deadline=None, derandomize=True)
@@ -21,6 +25,54 @@ def found(name: str = "tpu", **stated: object) -> Leaving:
 
 
 # --- windows
+
+
+@LAW
+@given(
+    save=st.floats(0.0, 0.6), switching=st.floats(0.0, 800.0), vol=st.floats(0.0, 1.0), rate=st.floats(0.0, 0.2),
+    term=st.integers(1, 12),
+)  # fmt: skip
+def test_any_month_is_worth_at_least_the_contract_s_ends_and_those_at_least_the_last_alone(
+    save, switching, vol, rate, term
+):
+    """American, Bermudan and European on the horizon that ends, as the command prices them."""
+    months = np.arange(MONTHS)
+    left = 100.0 * (MONTHS - months)[:, None]
+    course = Windows(months / 12, left, left * (1 - save), np.full((MONTHS, 1), switching))
+
+    def only(open_: np.ndarray) -> float:
+        closed = np.where(open_[:, None], course.switching_cost, course.value)
+        return float(advised(course._replace(switching_cost=closed), vol, rate)[0].value[0])
+
+    any_month, at_ends, at_last = (
+        only(o)
+        for o in (months >= 0, (months > 0) & (months % term == 0) | (months == MONTHS - 1), months == MONTHS - 1)
+    )
+    assert any_month >= at_ends - 1e-9
+    assert at_ends >= at_last - 1e-9
+    assert at_last >= 0
+
+
+def test_a_contract_with_no_end_in_sight_leaves_nothing_to_those_who_wait_for_it():
+    bound = found(term_months=48, committed_per_month=500_000)
+    assert bound.ahead.ends == ()
+    assert bound.ahead.value_at_ends == 0
+    assert "No term of the contract ends" in str(exit_prose.ahead(bound))
+
+
+def test_without_a_contract_every_month_is_a_window():
+    free = found()
+    assert free.ahead.ends == ()
+    assert free.ahead.value_at_ends is None
+    assert "every month is a window" in str(exit_prose.ahead(free))
+    assert free.ahead.waiting == {}
+
+
+def test_waiting_for_an_end_is_worth_no_more_than_what_is_owed_today():
+    bound = found(term_months=12, committed_per_month=2_000_000)
+    waiting = bound.ahead.waiting["contract"]
+    assert 0 < waiting.worth <= bound.parts["breakage"]
+    assert bound.ahead.ends == (12,)
 
 
 # --- a second platform

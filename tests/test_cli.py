@@ -300,6 +300,16 @@ def test_a_contract_that_renews_leaves_windows_between_its_terms(run, health):
     assert 0 < told["ahead"]["option_value_at_contract_ends"] <= told["option_value"]
 
 
+def test_a_hedge_by_several_clouds_tells_its_cost_and_what_it_buys(run):
+    told = run("lockin", "health", "--json", *FEW).json["multi_cloud"]
+    assert told["standing_cost"] == pytest.approx(told["prepared"] + told["people"])
+    bought = told["option_value_gained"] + told["forced_migration_saved"]
+    assert told["net"] == pytest.approx(bought - told["standing_cost"])
+    assert told["pays"] == (told["net"] > 0)
+    assert told["people_per_month"] > 0
+    assert "as a hedge" in run("lockin", "health", *FEW).out
+
+
 def test_the_risk_of_both_providers_is_told_with_its_rows(run):
     told = run("lockin", "chat", "--json", *FEW).json["provider_risk"]
     for side in ("incumbent", "rival"):

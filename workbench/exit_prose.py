@@ -163,6 +163,21 @@ def _awaited(found: "Leaving", what: str) -> Cited:
     return _money(found, round(waiting.worth) if waiting else 0)
 
 
+def hedge(found: "Leaving") -> Prose:
+    """A second platform kept warm: its standing cost in people against the option that it buys."""
+    told = found.standby
+    named: dict[str, Any] = {n: _money(found, round(getattr(told, n)), told.rows) for n in (
+        "prepared", "people_per_month", "standing", "gained", "forced_saved")}  # fmt: skip
+    net = _money(found, abs(round(told.net)))
+    verdict = say("it pays, by {net}", net=net) if told.net > 0 else say("it does not pay, by {net}", net=net)
+    return say(
+        "Several clouds at once as a hedge: to keep {rival} warm beside {here} takes {prepared} ahead and people for"
+        " {people_per_month} a month, {standing} over the horizon; it makes the option to leave worth {gained} more and"
+        " a failing provider {forced_saved} cheaper: {verdict}.",
+        rival=Name(found.rival.provider), here=Name(found.here.provider), verdict=verdict, **named,
+    )  # fmt: skip
+
+
 def portability(found: "Leaving") -> Prose:
     """The index beside days and money, with the state of conformance of both platforms."""
     rows = tuple(r for q in found.ties.effort for r in q.rows)
@@ -234,5 +249,5 @@ def section(found: "Leaving | None") -> Stack:
 def sentences(found: "Leaving") -> tuple[Prose, ...]:
     """All of it, in the order in which it is read."""
     own = [owned] if found.rival.owned else []
-    told = (bill, *own, advice, rule, ahead, power, risk, portability, law, ranking)
+    told = (bill, *own, advice, rule, ahead, power, risk, hedge, portability, law, ranking)
     return tuple(text(found) for text in told)

@@ -78,6 +78,38 @@ def test_waiting_for_an_end_is_worth_no_more_than_what_is_owed_today():
 # --- a second platform
 
 
+def test_a_warm_platform_never_makes_the_option_worth_less():
+    for leaving in (found(), found("health"), found("chat")):
+        assert leaving.standby.exit_cost <= leaving.parts["total"]
+        assert leaving.standby.gained >= -1e-6 * leaving.parts["total"]
+        assert leaving.standby.forced_saved >= 0
+
+
+def test_who_leaves_at_once_gains_by_a_hedge_no_more_than_the_bill_that_it_spares():
+    leaving = found()
+    assert leaving.best_month == 0
+    spared = leaving.parts["total"] - leaving.standby.exit_cost
+    assert leaving.standby.gained <= spared * (1 + 1e-6)
+
+
+def test_more_people_to_keep_it_warm_cost_in_proportion():
+    scenario = replace(wb.load("health"), draws=128)
+    one, two = (
+        wb.lockin(replace(scenario, assumptions={"engineers_per_extra_provider": n})).standby for n in (0.5, 1.0)
+    )
+    assert two.people == pytest.approx(2 * one.people)
+    assert two.prepared == pytest.approx(one.prepared)
+
+
+def test_the_hedge_is_worth_more_where_prices_move_more():
+    scenario = replace(wb.load("finetune"), draws=128)
+    calm, wild = (
+        wb.lockin(replace(scenario, assumptions={"offer_volatility": v, "price_correlation": 0.0})).standby
+        for v in (0.0, 0.3)
+    )
+    assert wild.gained > calm.gained
+
+
 # --- providers that fail
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from workbench import formula
-from workbench.decision import ahead
+from workbench.decision import ahead, multicloud
 from workbench.decision.bill import PARTS, bills, cited, effort
 from workbench.decision.desk import Desk
 from workbench.decision.draws import Array, Draws, draw
@@ -96,6 +96,11 @@ class Leaving:
     def ahead(self) -> ahead.Ahead:
         """The ends of the contract and the days of the law, as windows of the option."""
         return ahead.ahead(self)
+
+    @cached_property
+    def standby(self) -> multicloud.Standby:
+        """A second platform kept warm, as a hedge."""
+        return multicloud.standby(self)
 
     @cached_property
     def premium_cap(self) -> float:
@@ -192,7 +197,7 @@ class Leaving:
             "portability_value": self.portable_value, "forced_migration": self.peril.expected,
             "provider_risk": {"incumbent": self.peril.as_dict(),
                               "rival": self.rival_peril and self.rival_peril.as_dict()},
-            "ahead": ahead.as_dict(self),
+            "ahead": ahead.as_dict(self), "multi_cloud": self.standby.as_dict(),
             "ranking": self.ranking.as_dict(),
             "rows": list(self.rows), "evidence": self.evidence, "stamp": dict(self.stamp),
         }  # fmt: skip

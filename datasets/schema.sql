@@ -151,9 +151,10 @@ CREATE TABLE hardware (
     UNIQUE (gpu, attribute, as_of, source)
 );
 
-CREATE TABLE parameters (                 -- constants of the models of waking, serving, scaling and traffic
-    model VARCHAR NOT NULL CHECK (model IN ('coldstart', 'serving', 'autoscaler', 'traffic')),
-    subject VARCHAR NOT NULL,             -- what it holds for: a platform and mitigation, a replica, an autoscaler, a trace
+CREATE TABLE parameters (                 -- constants of the models of waking, serving, scaling and traffic, and of draws
+    model VARCHAR NOT NULL CHECK (model IN ('coldstart', 'serving', 'autoscaler', 'traffic', 'draws')),
+    subject VARCHAR NOT NULL,             -- what it holds for: a platform and mitigation, a replica, an autoscaler, a trace;
+                                          -- of draws an input, or two of them with what they must share
     name VARCHAR NOT NULL,
     value DOUBLE NOT NULL CHECK (isfinite(value)),
     low DOUBLE CHECK (low <= value),

@@ -81,6 +81,10 @@ def _lines(decision: "Decision") -> list[str]:
     if decision.drivers:
         drivers = ", ".join(f"{prose.words(name)} {share:.0%}" for name, share in decision.drivers[:MOST_LINES])
         lines.append(f"What makes the difference to the runner-up uncertain: {drivers}.")
+    adjusted = max((block.adjusted for block in decision.correlated), default=0.0)
+    if adjusted:
+        lines.append(f"The correlations of the rows do not fit together; the nearest that do were taken, up to "
+                     f"{adjusted:.2f} apart.")  # fmt: skip
     for flip in [*decision.flips[:1], *prose.nearest_flips(decision)[: MOST_LINES - 1]]:
         beyond = " (outside its range)" if flip.outside_range else ""
         course = f"{flip.start:,.4g} to {flip.to:,.4g} {flip.quantity.unit}{beyond}"

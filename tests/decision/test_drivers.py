@@ -9,7 +9,7 @@ import workbench as wb
 from workbench import face
 from workbench.decision import answer
 from workbench.decision.answer import Decision
-from workbench.decision.draws import MARKET, draw, key
+from workbench.decision.draws import MARKET, key
 from workbench.decision.drivers import importance, tornado
 from workbench.decision.outcome import Plan, monthly
 from workbench.records import Constraints, Quantity
@@ -24,14 +24,15 @@ def decision() -> Decision:
 
 
 def mean_at(decision: Decision, plan: Plan, quantity: Quantity, at: float) -> float:
-    """The mean of a plan drawn from nothing again, with one quantity fixed."""
+    """The mean of a plan evaluated from nothing again, with one quantity fixed and the draws of the others."""
     fixed = replace(quantity, value=at, low=at, high=at)
     legs = tuple(
         replace(leg, inputs={n: replace(fixed, name=q.name) if key(q) == key(quantity) else q
                              for n, q in leg.inputs.items()})
         for leg in plan.legs
     )  # fmt: skip
-    draws = draw(legs, decision.scenario.draws, decision.scenario.seed)
+    known = decision.study.draws
+    draws = replace(known, values={k: v for k, v in known.values.items() if k != key(quantity)})
     return float(monthly(replace(plan, legs=legs), draws, decision.scenario.months).sum(axis=1).mean())
 
 

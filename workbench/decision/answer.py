@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.decision import breakeven, knowing
+from workbench.decision import breakeven, copula, knowing
 from workbench.decision.contrast import contrast
 from workbench.decision.draws import MARKET, PRICES, Key, key, shock_key
 from workbench.decision.offers import Choice, Option
@@ -48,6 +48,12 @@ class Decision:
         return _drivers(self.study)
 
     @cached_property
+    def correlated(self) -> list[copula.Block]:
+        """The groups of correlated inputs that the answer or its best rival rests on."""
+        used = _used(self.study) | {MARKET: ""}
+        return [block for block in self.study.together if not used.keys().isdisjoint(block.keys)]
+
+    @cached_property
     def flips(self) -> list[breakeven.Flip]:
         return breakeven.flips(self.study)
 
@@ -77,6 +83,7 @@ class Decision:
             "contrast": _contrast(study),
             "perfect_information": study.perfect_information, "pilot": self.pilot and self.pilot.as_dict(),
             "drivers": [{"input": name, "share": share} for name, share in self.drivers],
+            "correlated": [_together(study, block) for block in self.correlated],
             "flips": [{"input": f.input, "from": f.start, "to": f.to, "unit": f.quantity.unit, "new_best": f.new_best,
                        "outside_range": f.outside_range} for f in self.flips],
             "stamp": dict(self.stamp),
@@ -111,10 +118,7 @@ def decide(
 def _drivers(study: Study) -> list[tuple[str, float]]:
     if study.rival is None:
         return []
-    used: dict[Key, str] = {}
-    for leg in (*study.answer.plan.legs, *study.rival.plan.legs):
-        used |= {key(q): q.text for q in leg.inputs.values() if q.uncertain}
-        used |= {shock_key(q): "movement of the " + q.text for n, q in leg.inputs.items() if n in PRICES}
+    used = _used(study)
     keys = [k for k in study.draws.values if k in used or k == MARKET]
     shares = first_order(np.hstack([study.draws.values[k] for k in keys]), study.answer.total - study.rival.total)
     ranked = sorted(
@@ -122,6 +126,23 @@ def _drivers(study: Study) -> list[tuple[str, float]]:
         key=lambda d: (-d[1], d[0]),
     )
     return [d for d in ranked if d[1] >= LEAST_SHARE]
+
+
+def _used(study: Study) -> dict[Key, str]:
+    """The uncertain inputs of the answer and its best rival, and the movements of their prices, by name."""
+    used: dict[Key, str] = {}
+    for outcome in study.outcomes[:2]:
+        for leg in outcome.plan.legs:
+            used |= {key(q): q.text for q in leg.inputs.values() if q.uncertain}
+            used |= {shock_key(q): "movement of the " + q.text for n, q in leg.inputs.items() if n in PRICES}
+    return used
+
+
+def _together(study: Study, block: copula.Block) -> dict[str, Any]:
+    """By name, in the order of the block; `adjusted` is how far the nearest possible correlation is from the rows."""
+    drawn = study.draws.quantities
+    names = [drawn[k].text if k in drawn else k[0] for k in block.keys]
+    return {"inputs": names, "adjusted": block.adjusted, "rows": list(block.rows)}
 
 
 def _contrast(study: Study) -> dict[str, Any] | None:

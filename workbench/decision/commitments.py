@@ -15,6 +15,7 @@ import numpy as np
 
 from workbench.decision import limits
 from workbench.decision.capacity import Array, Capacity, Rules
+from workbench.decision.copula import Tie, ties
 from workbench.decision.desk import Desk
 from workbench.decision.draws import Draws, central, triangular
 from workbench.decision.offers import Option
@@ -68,6 +69,8 @@ class Commitments:
     shares: tuple[Quantity, ...]
     read: tuple[str, ...] = ()
     """Rows of what reading the data costs whoever runs elsewhere."""
+    tied: tuple[Tie, ...] = ()
+    """Rank correlations of what is drawn."""
 
     @property
     def onboarding(self) -> dict[str, float]:
@@ -101,6 +104,7 @@ def commitments(facts: Facts, scenario: Scenario, *, strict: bool = False) -> Co
         rules=limits.rules(desk, {o.provider for o in usable}, fixed),
         shares=shares,
         read=rows,
+        tied=tuple(ties(facts)),
     )
     return _chosen(asked)
 

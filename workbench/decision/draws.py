@@ -1,10 +1,11 @@
 """Uncertain inputs become draws: a Latin hypercube, drawn once from the scenario's seed and reused for every option.
 
 Every distinct quantity has one column, so two options that rest on the same row move together. A column depends on the
-seed and on what it stands for alone: adding an offer or moving a slider leaves all others as they were.
+seed and on what it stands for alone: adding an offer or moving a slider leaves all others as they were, but for those
+that rows say are correlated with it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
@@ -52,6 +53,16 @@ def shock_key(quantity: Quantity) -> Key:
     return ("movement of the " + quantity.text, *quantity.rows)
 
 
+class Together(Protocol):
+    """Columns that are correlated: `components` is (column, component), how far each follows a principal component."""
+
+    @property
+    def keys(self) -> tuple[Key, ...]: ...
+
+    @property
+    def components(self) -> Array: ...
+
+
 @dataclass(frozen=True)
 class Draws:
     """`values[key]` has the shape (draws, 1); `quantities[key]` says what was drawn. Shocks have no quantity."""
@@ -82,19 +93,38 @@ def uncertain(options: Iterable[Bound]) -> tuple[dict[Key, Quantity], list[Key]]
     return quantities, list(shocks)
 
 
-def draw(options: Iterable[Bound], size: int, seed: int) -> Draws:
+def draw(options: Iterable[Bound], size: int, seed: int, together: Sequence[Together] = ()) -> Draws:
     """`size` draws of every uncertain quantity, triangular between low, value and high, and of every shock, normal.
 
-    Each column has one draw in each of `size` strata of equal probability, in an order of its own.
+    Each column has one draw in each of `size` strata of equal probability, in an order of its own; columns that are
+    `together` have the same values in an order that is correlated (a Gaussian copula; Iman and Conover, 1982).
     """
     quantities, shocks = uncertain(options)
     normal, values = _normal_quantiles(size), {}
+    orders = {}
     for k, quantity in quantities.items():
-        order, generator = _strata(k, size, seed)
-        values[k] = triangular((order + generator.random(size)) / size, quantity)
+        orders[k], generator = _strata(k, size, seed)
+        values[k] = triangular((orders[k] + generator.random(size)) / size, quantity)
     for k in shocks:
-        values[k] = normal[_strata(k, size, seed)[0]]
+        orders[k], _ = _strata(k, size, seed)
+        values[k] = normal[orders[k]]
+    for block in together:
+        values |= _correlated(block, values, orders)
     return Draws({k: v[:, None] for k, v in values.items()}, quantities)
+
+
+def _correlated(
+    block: Together, values: Mapping[Key, Array], orders: Mapping[Key, NDArray[np.int64]]
+) -> dict[Key, Array]:
+    """The values of each column of a block in the order of the correlated normals that the columns' own orders make."""
+    normal = _normal_quantiles(len(orders[block.keys[0]]))
+    moved, made = block.components @ np.array([normal[orders[k]] for k in block.keys]), {}
+    for k, new in zip(block.keys, moved, strict=True):
+        rising = np.empty_like(values[k])
+        rising[orders[k]] = values[k]
+        made[k] = np.empty_like(rising)
+        made[k][np.argsort(new, kind="stable")] = rising
+    return made
 
 
 def central(options: Iterable[Bound]) -> Draws:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workbench.decision.copula import blocks, ties
 from workbench.decision.draws import MARKET, PRICES, Array, Draws, Key, draw, key, shock_key
 from workbench.decision.outcome import held, monthly, values_of
 from workbench.decision.sensitivity import Indices, sobol_indices
@@ -65,6 +66,7 @@ class Importance:
 def importance(study: Study, *, groups: Mapping[str, Sequence[Key]] | None = None) -> Importance | None:
     """Sobol indices of the saving; `groups` are keys of the draws that count as one; None without a runner-up.
 
+    Inputs that are correlated are one group in any case: the indices of one of them alone would mean nothing.
     Evaluates the answer and its runner-up once for each name, and twice more.
     """
     if study.rival is None:
@@ -72,9 +74,10 @@ def importance(study: Study, *, groups: Mapping[str, Sequence[Key]] | None = Non
     pair = (study.answer.plan, study.rival.plan)
     legs = [leg for p in pair for leg in p.legs]
     scenario = study.scenario
-    one, other = (draw(legs, scenario.draws, seed) for seed in (scenario.seed, scenario.seed + 1))
+    together = blocks(legs, ties(study.facts))
+    one, other = (draw(legs, scenario.draws, seed, together) for seed in (scenario.seed, scenario.seed + 1))
     keys = list(one.values)
-    named = _named(study, keys, groups or {})
+    named = _named(study, keys, groups or {}, [block.keys for block in together])
 
     def saving(columns: Array) -> Array:
         values = {k: column[:, None] for k, column in zip(keys, columns.T, strict=True)}
@@ -86,17 +89,32 @@ def importance(study: Study, *, groups: Mapping[str, Sequence[Key]] | None = Non
     return Importance(names=tuple(named), indices=found)
 
 
-def _named(study: Study, keys: Sequence[Key], groups: Mapping[str, Sequence[Key]]) -> dict[str, list[Key]]:
-    """What is looked at: each group, and each key that is in none, under the name that people know it by."""
+def _named(
+    study: Study, keys: Sequence[Key], groups: Mapping[str, Sequence[Key]], together: Sequence[Sequence[Key]]
+) -> dict[str, list[Key]]:
+    """What is looked at: each group with all that moves together with it, and each key that is in none, under the name
+    that people know it by."""
+    words = _words(study)
+    named: dict[str, list[Key]] = {}
+    for name, asked in groups.items():
+        known = [k for k in asked if k in keys]
+        named[name] = list(dict.fromkeys([*known, *(k for b in together if set(b) & set(known) for k in b)]))
+    taken = {k for ks in named.values() for k in ks}
+    for block in together:
+        if not taken.intersection(block):
+            named[", ".join(words[k] for k in block) + " (together)"] = list(block)
+            taken.update(block)
+    for k in keys:
+        if k not in taken:
+            named.setdefault(words[k] if words[k] not in named else " ".join(k), []).append(k)
+    return {name: ks for name, ks in named.items() if ks}
+
+
+def _words(study: Study) -> dict[Key, str]:
     plans = [o.plan for o in (study.answer, study.rival) if o is not None]
     words: dict[Key, str] = {MARKET: "market price"}
     for name, quantity in (item for p in plans for leg in p.legs for item in leg.inputs.items()):
         words[key(quantity)] = quantity.text
         if name in PRICES:
             words[shock_key(quantity)] = "movement of the " + quantity.text
-    named = {name: [k for k in ks if k in keys] for name, ks in groups.items()}
-    taken = {k for ks in named.values() for k in ks}
-    for k in keys:
-        if k not in taken:
-            named.setdefault(words[k] if words[k] not in named else " ".join(k), []).append(k)
-    return {name: ks for name, ks in named.items() if ks}
+    return words

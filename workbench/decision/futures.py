@@ -12,6 +12,7 @@ import numpy as np
 
 from workbench.decision.capacity import Array, Risk
 from workbench.decision.commitments import Bound, Commitments, usage_price, work_of
+from workbench.decision.copula import blocks
 from workbench.decision.draws import Draws, central, draw
 from workbench.decision.hedge import Hedge, hedge, realised
 from workbench.decision.offers import Option
@@ -85,7 +86,8 @@ def demand_band(asked: Commitments, share: float) -> Array:
 
 def _moving(asked: Commitments, options: Sequence[Option], size: int) -> Draws:
     """Draws of what moves, with all else at its median."""
-    drawn, middle = draw(options, size, asked.scenario.seed), central(options)
+    together = blocks(options, asked.tied)
+    drawn, middle = draw(options, size, asked.scenario.seed, together), central(options)
     values = {k: drawn.values[k] if k not in drawn.quantities or drawn.quantities[k].name in MOVING
               else np.broadcast_to(middle.values[k], (size, 1)) for k in drawn.values}  # fmt: skip
     return Draws(values, drawn.quantities)

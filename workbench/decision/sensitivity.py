@@ -17,7 +17,8 @@ def first_order(inputs: Array, output: Array) -> Array:
     """Share of the output's variance that each input explains on its own, V(E[Y|X])/V(Y).
 
     `inputs` is (draws, inputs), `output` (draws,). Estimated from given data (Plischke 2010): the variance of the means
-    in bins of equal size, less what noise alone would give. Inputs are independent, so the shares add to at most 1.
+    in bins of equal size, less what noise alone would give. Of independent inputs the shares add to at most 1; each of
+    several correlated ones also takes what it tells of the others.
     """
     total, bins = output.var(), min(MOST_BINS, len(output) // FEWEST_IN_A_BIN)
     if total <= 0 or bins < 2:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from workbench.decision import value
+from workbench.decision import copula, value
 from workbench.decision.desk import Desk
 from workbench.decision.draws import Draws, central, draw
 from workbench.decision.latency import judged
@@ -43,6 +43,8 @@ class Study:
     outcomes: tuple[Outcome, ...]
     excluded: tuple[Option, ...]
     perfect_information: float
+    together: tuple[copula.Block, ...] = ()
+    """Inputs that are correlated."""
 
     @property
     def answer(self) -> Outcome:
@@ -119,7 +121,8 @@ def _plans(desk: Desk, usable: list[Option]) -> list[Plan]:
 def _evaluated(desk: Desk, plans: list[Plan], excluded: list[Option]) -> Study:
     scenario = desk.scenario
     legs = [leg for p in plans for leg in p.legs]
-    draws, middle = draw(legs, scenario.draws, scenario.seed), central(legs)
+    together = copula.blocks(legs, copula.ties(desk.facts))
+    draws, middle = draw(legs, scenario.draws, scenario.seed, together), central(legs)
     known = shared([leg for p in plans if len(p.legs) == 1 for leg in p.legs] or legs, draws, scenario.months)
     outcomes = [outcome(p, draws, middle, scenario, known if len(p.legs) == 1 else None) for p in plans]
     costs = np.array([o.total for o in outcomes])
@@ -128,7 +131,7 @@ def _evaluated(desk: Desk, plans: list[Plan], excluded: list[Option]) -> Study:
               for o, p, r in zip(outcomes, probability, regret, strict=True)]  # fmt: skip
     judged.sort(key=lambda o: (o.mean, o.plan.id))
     return Study(scenario=scenario, facts=desk.facts, draws=draws, outcomes=tuple(judged), excluded=tuple(excluded),
-                 perfect_information=value.perfect_information(costs))  # fmt: skip
+                 perfect_information=value.perfect_information(costs), together=together)  # fmt: skip
 
 
 def _converging(usable: list[Option]) -> tuple[list[Option], list[Option]]:

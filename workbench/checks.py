@@ -54,8 +54,9 @@ def _number(where: str, name: str, value: Any, ends: tuple[float, float], *, str
         raise WorkbenchError(where, f"{name}={value!r} is not a number", bound) from error
     if array.size == 0:
         raise WorkbenchError(where, f"{name} is empty", bound)
-    if not (np.abs(array) <= top).all():  # what is no number is not below anything
+    least, most = array.min(), array.max()
+    if not (-top <= least and most <= top):  # what is no number is not below anything
         raise WorkbenchError(where, f"{name}={value!r} is not finite", bound)
-    if (array <= low).any() if strict else (array < low).any():
+    if least < low or (strict and least == low):
         raise WorkbenchError(where, f"{name}={value!r} is out of range", bound)
     return float(array) if array.ndim == 0 else array

@@ -254,9 +254,10 @@ def _arrivals(arrivals_s: Any) -> Array:
     (arrivals,) = numbers("simulate", low=-INF, arrivals_s=np.atleast_1d(arrivals_s))
     if arrivals.ndim != 1:
         raise WorkbenchError("simulate", f"arrivals_s has {arrivals.ndim} axes", "give one time for each request")
-    back = np.flatnonzero(np.diff(arrivals) < 0)
-    if back.size:
-        raise WorkbenchError("simulate", f"arrivals_s[{back[0] + 1}] is before the one ahead of it", "sort them")
+    back = arrivals[1:] < arrivals[:-1]
+    if back.any():
+        what = f"arrivals_s[{int(back.argmax()) + 1}] is before the one ahead of it"
+        raise WorkbenchError("simulate", what, "sort them")
     return np.ascontiguousarray(arrivals)
 
 
@@ -278,7 +279,7 @@ def _setups(cold_start_s: Any, random: np.random.Generator) -> Array:
 def _refuse_saturated(arrivals: Array, work: Array, prompt: Array, rule: Array, step: Array) -> None:
     """A long run over the capacity of the most replicas has no steady state: its numbers would only tell its length."""
     span, slots = arrivals[-1] - arrivals[0], rule[CONCURRENCY]
-    busy = float((work * (step[0] + step[1] * slots) / slots + prompt).sum() / span) if span > 0 else 0.0
+    busy = float(work.sum() * (step[0] + step[1] * slots) / slots + prompt.sum()) / span if span > 0 else 0.0
     most = rule[INITIAL] if rule[KIND] == FIXED else rule[MOST]
     if busy >= most:
         what = f"saturated: {busy:.3g} replicas are busy on average, and {most:g} are allowed"

@@ -47,7 +47,7 @@ def _verdict(found: "Purchase") -> str:
     if found.on_demand_only is None:
         return f"Commit: the plan costs {cost}; what is on demand could not serve the work alone."
     saved = found.on_demand_only - found.cost
-    less = f"{saved / found.on_demand_only:.0%} less than all on demand ({prose.usd(saved)})"
+    less = f"{saved / found.on_demand_only:.0%} ({prose.usd(saved)}) less than all on demand"
     return f"Commit: the plan costs {cost}, {less}."
 
 

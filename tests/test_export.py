@@ -263,7 +263,7 @@ def test_an_unknown_format_names_the_known_ones():
 
 
 def test_the_command_line_offers_what_can_be_written():
-    assert set(cli.EXPORTS) == set(export.FORMATS)
+    assert set(cli.EXPORTS) == {*export.FORMATS, *export.PLANS}
 
 
 # --- for machines

@@ -22,12 +22,13 @@ examples:
   workbench coldstart chat                  how slow it is when it wakes, and the cheapest policy
   workbench lockin health                   what it would take to leave, and whether to wait
   workbench export knative chat             that policy as a file for the cluster
+  workbench export skypilot tpu             the plan as a task to launch, in order, with price limits
   workbench portfolio tpu                   how much to commit to, and by when to order it
   workbench report chat                     the executive report, in reports/out/
   workbench check                           are the datasets, scenarios and notebooks sound?
 """
 
-EXPORTS = ("knative", "keda", "ray", "modal")
+EXPORTS = ("knative", "keda", "ray", "modal", "skypilot")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -121,7 +122,7 @@ def _questions(command: _Command) -> None:
     lockin = command("lockin", _lockin, "What leaving costs today and later, and what being able to leave is worth.",
                      "workbench lockin health")  # fmt: skip
     _draws(lockin)
-    export = command("export", _export, "The cheapest policy that meets the objective, as a file for a cluster.",
+    export = command("export", _export, "The decision as a file: a policy for a cluster, or the plan to launch.",
                      "workbench export knative chat")  # fmt: skip
     export.add_argument("format", metavar="FORMAT", choices=EXPORTS, help=f"what to write: {' or '.join(EXPORTS)}")
     _asks(export)

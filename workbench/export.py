@@ -1,4 +1,4 @@
-"""A decision as configuration that can be applied: the policy of a fleet for Knative, KEDA, Ray Serve or Modal.
+"""A decision as a file: the policy of a fleet for Knative, KEDA, Ray Serve or Modal, a plan, the record of a decision.
 
 What a scenario says of itself is anybody's text: a name becomes a label, and in a comment no line breaks and nothing
 invisible is left.
@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
-from workbench import face, hosted, manifests
+from workbench import face, hosted, manifests, skypilot
 from workbench.manifests import Manifest
 from workbench.models.policies import Keda, Knative, Modal, RayServe
 from workbench.records import Infeasible, Scenario, Serving, WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.decision.frontier import Frontier, Progress
+    from workbench.decision.purchase import Purchase
 
 WIDTH = 118
 UNFOLDED = 1 << 30
@@ -46,6 +47,8 @@ def as_yaml(document: Mapping[str, Any]) -> str:
     return str(yaml.serialize(node, Dumper=yaml.SafeDumper, width=UNFOLDED, allow_unicode=True))
 
 
+PLANS = ("skypilot",)
+"""Formats that carry a plan."""
 FORMATS = {
     "knative": Format("Knative Service", Knative, manifests.knative, as_yaml),
     "keda": Format("KEDA ScaledObject", Keda, manifests.keda, as_yaml),
@@ -64,7 +67,8 @@ class Export:
     evidence: Mapping[str, Any]
 
     def as_dict(self) -> dict[str, Any]:
-        """What the command line prints with --json: the result of `workbench coldstart`, of this policy alone."""
+        """What the command line prints with --json: the result of `workbench coldstart`, of this policy alone, or that
+        of `workbench portfolio`."""
         return {
             "format": self.format, "text": self.text, "manifest": self.manifest.document,
             "rounded": list(self.manifest.rounded), "elsewhere": list(self.manifest.elsewhere),
@@ -75,13 +79,15 @@ class Export:
 def export(
     form: str, scenario: Scenario | str | Path, *, progress: "Progress" = lambda done, of: None
 ) -> Export:  # fmt: skip
-    """The cheapest policy of one kind that meets the scenario's objective, as a file for a cluster.
+    """The cheapest policy of one kind that meets the scenario's objective, as a file for a cluster; or its plan.
 
-    Raises WorkbenchError for a format that is not known, Infeasible where no policy of the kind meets the objective or
-    a field cannot hold its value.
+    Raises WorkbenchError for a format that is not known, Infeasible where no policy of the kind meets the objective, a
+    field cannot hold its value, or there is no plan.
     """
-    if form not in FORMATS:
-        raise WorkbenchError(f"format {form!r}", "not known", f"use one of {', '.join(FORMATS)}")
+    if form not in (*FORMATS, *PLANS):
+        raise WorkbenchError(f"format {form!r}", "not known", f"use one of {', '.join((*FORMATS, *PLANS))}")
+    if form in PLANS:
+        return planned(face.portfolio(scenario))
     found = face.coldstart(scenario, progress=progress, only=FORMATS[form].policy)
     return written(form, found)
 
@@ -95,10 +101,27 @@ def written(form: str, found: "Frontier") -> Export:
     evidence = found.as_dict()
     command = evidence["stamp"].get("command", "").replace("workbench coldstart", f"workbench export {form}", 1)
     evidence["stamp"] = evidence["stamp"] | {"command": command}
-    lines = [*_head(form, found.load.scenario, evidence), *_evidence(evidence), *_caveats(manifest)]
-    return Export(
-        format=form, text="".join(lines) + FORMATS[form].text(manifest.document), manifest=manifest, evidence=evidence
-    )
+    lines = [*_head(FORMATS[form].title, found.load.scenario, evidence), *_evidence(evidence), *_caveats(manifest)]
+    text = "".join(lines) + FORMATS[form].text(manifest.document)
+    return Export(format=form, text=text, manifest=manifest, evidence=evidence)
+
+
+def planned(found: "Purchase") -> Export:
+    """A plan as a SkyPilot task. Raises Infeasible where SkyPilot can launch nothing of it."""
+    manifest, told = skypilot.task(found)
+    evidence = found.summary()
+    command = evidence["stamp"].get("command", "").replace("workbench portfolio", "workbench export skypilot", 1)
+    evidence["stamp"] = evidence["stamp"] | {"command": command}
+    share = 1 - found.cost / found.on_demand_only if found.on_demand_only else 0.0
+    saved = f", {share:.0%} under all on demand" if share >= 1 / PERCENT else ""
+    lines = [*_head("SkyPilot task", found.scenario, evidence)]
+    lines.append(_comment(f"Plan: {found.cost:,.0f} USD over {found.scenario.months} months at the median inputs{saved}"
+                          f"; no plan costs less than {found.bound:,.0f} USD"))  # fmt: skip
+    lines += [_comment("Resources, in the order in which they are tried:")]
+    lines += [_comment(f"{number}. {line}", "  ") for number, line in enumerate(told, start=1)]
+    lines += [_comment(f"Dataset rows: {', '.join(_runs(evidence['rows']))}"), *_caveats(manifest)]
+    return Export(format="skypilot", text="".join(lines) + as_yaml(manifest.document), manifest=manifest,
+                  evidence=evidence)  # fmt: skip
 
 
 def _refuse_slow(form: str, found: "Frontier") -> None:
@@ -131,10 +154,10 @@ def _percent(share: float) -> str:
     return f"{PERCENT * share:.6g}%"
 
 
-def _head(form: str, scenario: Scenario, told: Mapping[str, Any]) -> Iterator[str]:
+def _head(title: str, scenario: Scenario, told: Mapping[str, Any]) -> Iterator[str]:
     stamp = told["stamp"]
     named = f"{scenario.name}: {scenario.title}" if scenario.title else scenario.name
-    yield _comment(f"{FORMATS[form].title} for the scenario {named}")
+    yield _comment(f"{title} for the scenario {named}")
     yield _comment(f"workbench {stamp.get('version')}, datasets {stamp.get('datasets')}, as of {told['as_of']}; again:")
     yield f"#   {_shown(stamp['command'])}\n#\n"  # on one line, so that it can be copied
 
@@ -158,15 +181,20 @@ def _evidence(told: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _runs(rows: Iterable[str]) -> Iterator[str]:
-    """Addresses by file and line, FILE:FIRST-LAST where lines follow each other."""
-    places = sorted({(file, int(line)) for file, _, line in (row.rpartition(":") for row in rows)})
+    """Addresses by file and line, FILE:FIRST-LAST where lines follow each other; others, as of a quote, as they are."""
+    cut = [row.rpartition(":") for row in rows]
+    yield from dict.fromkeys("".join(parts) for parts in cut if not parts[-1].isdecimal())
+    places = sorted({(file, int(line)) for file, _, line in cut if line.isdecimal()})
     for _, run in groupby(enumerate(places), key=lambda p: (p[1][0], p[1][1] - p[0])):
         (file, first), *more = (place for _, place in run)
         yield f"{file}:{first}" + (f"-{more[-1][1]}" if more else "")
 
 
 def _caveats(manifest: Manifest) -> Iterator[str]:
-    sections = {"Rounded": manifest.rounded, "Assumed, and set elsewhere": manifest.elsewhere, "Yours": manifest.yours}
+    kinds = ("Rounded", "Assumed, and set elsewhere", "Yours")
+    if "resources" in manifest.document:
+        kinds = ("Names and places", "Not in the task", "Yours")
+    sections = dict(zip(kinds, (manifest.rounded, manifest.elsewhere, manifest.yours), strict=True))
     for title, lines in sections.items():
         if lines:
             yield f"#\n# {title}:\n"

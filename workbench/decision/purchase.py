@@ -118,7 +118,11 @@ class Purchase:
         return [point.as_dict(self.asked.fixed) for point in self.frontier]
 
     def as_dict(self) -> dict[str, Any]:
-        """The plan as the command line prints it with --json."""
+        """The plan as the command line prints it with --json, and what it is worth to find out before signing."""
+        return {**self.summary(), "find_out": self.learning and self.learning.as_dict()}
+
+    def summary(self) -> dict[str, Any]:
+        """The plan alone, which takes no draws."""
         demand, prices = self.asked.demand, self.plan.shadow_prices
         names = WORKLOADS if len(demand) > 1 else ("work",)
         shadow = {**prices, "demand": {n: row.tolist() for n, row in zip(names, prices["demand"], strict=True)}}
@@ -130,7 +134,6 @@ class Purchase:
             "running": [{"offer": b.option.id, "kind": b.capacity.kind, "accelerators": months}
                         for b, months in self.used],
             "on_demand_only": self.on_demand_only, "liability_after": self.plan.liability_after,
-            "find_out": self.learning and self.learning.as_dict(),
             "shadow_prices": shadow, "considered": [b.option.id for b in self.asked.bound],
             "left_out": [{"offer": option.id, "reason": reason} for option, reason in self.asked.left_out],
             "rows": self.rows, "stamp": dict(self.stamp),

@@ -28,7 +28,7 @@ examples:
   workbench check                           are the datasets, scenarios and notebooks sound?
 """
 
-EXPORTS = ("knative", "keda", "ray", "modal", "skypilot")
+EXPORTS = ("knative", "keda", "ray", "modal", "skypilot", "record")
 
 
 class _Parser(argparse.ArgumentParser):

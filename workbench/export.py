@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
-from workbench import face, hosted, manifests, skypilot
+from workbench import decision_record, face, hosted, manifests, skypilot
 from workbench.manifests import Manifest
 from workbench.models.policies import Keda, Knative, Modal, RayServe
 from workbench.records import Infeasible, Scenario, Serving, WorkbenchError
@@ -47,7 +47,7 @@ def as_yaml(document: Mapping[str, Any]) -> str:
     return str(yaml.serialize(node, Dumper=yaml.SafeDumper, width=UNFOLDED, allow_unicode=True))
 
 
-PLANS = ("skypilot",)
+PLANS = ("skypilot", "record")
 """Formats that carry a plan."""
 FORMATS = {
     "knative": Format("Knative Service", Knative, manifests.knative, as_yaml),
@@ -63,12 +63,15 @@ class Export:
 
     format: str
     text: str
-    manifest: Manifest
     evidence: Mapping[str, Any]
+    manifest: Manifest | None = None
+    """None for a record, which is no configuration."""
 
     def as_dict(self) -> dict[str, Any]:
         """What the command line prints with --json: the result of `workbench coldstart`, of this policy alone, or that
         of `workbench portfolio`."""
+        if self.manifest is None:
+            return {"format": self.format, "text": self.text, **self.evidence}
         return {
             "format": self.format, "text": self.text, "manifest": self.manifest.document,
             "rounded": list(self.manifest.rounded), "elsewhere": list(self.manifest.elsewhere),
@@ -86,6 +89,8 @@ def export(
     """
     if form not in (*FORMATS, *PLANS):
         raise WorkbenchError(f"format {form!r}", "not known", f"use one of {', '.join((*FORMATS, *PLANS))}")
+    if form == "record":
+        return recorded(scenario if isinstance(scenario, Scenario) else face.load(scenario))
     if form in PLANS:
         return planned(face.portfolio(scenario))
     found = face.coldstart(scenario, progress=progress, only=FORMATS[form].policy)
@@ -122,6 +127,18 @@ def planned(found: "Purchase") -> Export:
     lines += [_comment(f"Dataset rows: {', '.join(_runs(evidence['rows']))}"), *_caveats(manifest)]
     return Export(format="skypilot", text="".join(lines) + as_yaml(manifest.document), manifest=manifest,
                   evidence=evidence)  # fmt: skip
+
+
+def recorded(scenario: Scenario) -> Export:
+    """The decision on a scenario, with its plan, as a record in Markdown. Raises Infeasible where no option is left."""
+    decision = face.decide(scenario)
+    try:
+        found: Purchase | Infeasible = face.portfolio(scenario)
+    except Infeasible as lack:
+        found = lack
+    evidence = {"decision": decision.as_dict(), "stamp": dict(decision.stamp),
+                "plan": None if isinstance(found, Infeasible) else found.summary()}  # fmt: skip
+    return Export(format="record", text=decision_record.record(decision, found), evidence=evidence)
 
 
 def _refuse_slow(form: str, found: "Frontier") -> None:

@@ -238,3 +238,47 @@ def test_a_limit_that_means_nothing_is_refused_at_the_door(facts, busy, plan, wh
         parse({**STATED, "as_of": busy.as_of, "plan": plan}, "a.toml", known=lambda _: names(facts))
     assert all(p.where.startswith("a.toml: plan") for p in refused.value.problems)
     assert any(what in f"{p.what} {p.remedy}" for p in refused.value.problems)
+
+
+# --- what else the binding carries
+
+
+def test_interruptions_of_spot_are_paid_for(facts):
+    """More of them lose more work: a unit does less, and the plan on spot alone costs more."""
+    tune = face.load("finetune")
+    assert any(b.capacity.kind == "spot" for b in commitments(facts, tune).bound)
+
+    def on_spot(rate):
+        asked = replace(tune, assumptions={**tune.assumptions, "interruptions_per_hour": rate})
+        return {b.option.id: b for b in commitments(facts, asked).every if b.capacity.kind == "spot"}
+
+    few, many = on_spot(0.01), on_spot(0.2)
+    assert few
+    for name in few.keys() & many.keys():
+        assert (many[name].unit_costs > few[name].unit_costs).all()
+        assert many[name].capacity.serves < few[name].capacity.serves
+
+
+def test_a_term_that_outlives_the_horizon_is_paid_to_its_end(facts, busy):
+    longer = replace(busy, constraints=replace(busy.constraints, max_commitment_months=36, providers=("Nebius",)))
+    found = purchase(facts, longer)
+    outliving = [o for o in found.schedule if o["month"] + o["term_months"] > busy.months]
+    assert outliving
+    owed = sum(o["usd"] / o["term_months"] * (o["month"] + o["term_months"] - busy.months) for o in outliving)
+    assert found.plan.liability_after == pytest.approx(owed)
+    assert found.cost <= found.on_demand_only
+
+
+def test_no_capacity_of_a_plan_breaks_the_law_that_the_data_is_under(facts):
+    health = face.load("health")
+    for b in commitments(facts, health).every:
+        assert facts.regions[b.option.provider, b.option.price.region]["jurisdiction"] == "EU"
+
+
+def test_egress_and_transfer_are_paid_by_whoever_serves_the_work(facts):
+    chat = face.load("chat")
+    still = replace(chat, constraints=replace(chat.constraints, providers=("AWS", "GCP")))
+    more = replace(still, data=replace(chat.data, egress_tb_per_month=200.0, inter_region_tb_per_month=50.0))
+    few, many = commitments(facts, still).every, commitments(facts, more).every
+    for before, after in zip(few, many, strict=True):
+        assert (np.asarray(after.capacity.usage) > np.asarray(before.capacity.usage)).all()

@@ -521,6 +521,14 @@ def test_a_hostile_name_is_shown_as_it_is(run, scenario, name):
     assert machine.json["scenario"] == name
 
 
+def test_a_plan_shows_a_hostile_title_and_does_nothing_to_the_terminal(run, scenario):
+    name = r"\u001b[31m[bold]x[/red] :fire:"
+    said = run("portfolio", scenario('providers = ["RunPod", "Lambda"]', text=SOUND.replace('"service"', f'"{name}"')))
+    assert said.status == 0
+    assert "[bold]x[/red] :fire:" in said.out
+    assert "\x1b" not in said.out
+
+
 def test_the_stamp_of_a_file_names_the_file(run, scenario):
     """The command that makes a result again has to find the scenario again."""
     path = scenario()

@@ -27,22 +27,22 @@ MOST_ROWS = 6
 CENTS_BELOW = 100.0
 
 
-def _console(**options: Any) -> Console:
+def plain_console(**options: Any) -> Console:
     """Prints names as they are: no colours for numbers, no pictures for words between colons."""
     return Console(highlight=False, emoji=False, **options)
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Text from files and users, with nothing in it that the terminal or the mark-up would act on."""
     return escape(text.translate(SHOWN))
 
 
 def show(decision: "Decision", console: Console | None = None) -> None:
     """Print a decision for people."""
-    console = console or _console()
+    console = console or plain_console()
     scenario = decision.scenario
-    console.print(f"[bold]{_shown(scenario.title or scenario.name)}[/bold], as of {scenario.as_of}")
-    console.print(_shown(str(prose.verdict(decision))))
+    console.print(f"[bold]{shown(scenario.title or scenario.name)}[/bold], as of {scenario.as_of}")
+    console.print(shown(str(prose.verdict(decision))))
     console.print()
     console.print(_options(decision))
     study = decision.study
@@ -50,9 +50,9 @@ def show(decision: "Decision", console: Console | None = None) -> None:
     left = f"{more} more options are feasible, " if more > 0 else ""
     console.print(f"{left}{len(study.excluded)} are excluded; --json gives all, with the reasons.\n")
     for line in (*decision.stamp.get("simulated", ()), *_lines(decision)):
-        console.print(_shown(line))
-    console.print(f"[dim]{_shown(', '.join(f'{k} {v}' for k, v in decision.stamp.items() if k not in APART))}[/dim]")
-    console.print(f"[dim]again: {_shown(str(decision.stamp.get('command', '')))}[/dim]", soft_wrap=True)
+        console.print(shown(line))
+    console.print(f"[dim]{shown(', '.join(f'{k} {v}' for k, v in decision.stamp.items() if k not in APART))}[/dim]")
+    console.print(f"[dim]again: {shown(str(decision.stamp.get('command', '')))}[/dim]", soft_wrap=True)
 
 
 def _options(decision: "Decision") -> Table:
@@ -66,7 +66,7 @@ def _options(decision: "Decision") -> Table:
         low, _, high = o.quantiles
         stale = " (stale price)" if any(leg.stale for leg in o.plan.legs) else ""
         money = [f"{value:,.0f}" for value in (o.mean, low, high)]
-        table.add_row(_shown(name + stale), *money, f"{o.best_probability:.0%}", f"{o.expected_regret:,.0f}")
+        table.add_row(shown(name + stale), *money, f"{o.best_probability:.0%}", f"{o.expected_regret:,.0f}")
     table.caption = (
         f"USD over {decision.scenario.months} months; regret: what the option costs more than the best, on average"
     )
@@ -126,7 +126,7 @@ BEAT = 0.5
 def progress(name: str) -> Iterator[Callable[[int, int], None]]:
     """Tell on stderr how far a long job is, with the time left, each half second at most."""
     told, first = time.monotonic(), (0, 0.0)  # the first takes the compile as well, and tells nothing of the others
-    err = _console(stderr=True)
+    err = plain_console(stderr=True)
 
     def tell(done: int, of: int) -> None:
         nonlocal told, first
@@ -143,10 +143,10 @@ def progress(name: str) -> Iterator[Callable[[int, int], None]]:
 
 def show_waking(found: "Frontier | Replay", console: Console | None = None) -> None:
     """Print how slow a model is when it wakes, and the policies that were tried."""
-    console, told = console or _console(), found.as_dict()
+    console, told = console or plain_console(), found.as_dict()
     objective = told["objective"]
     met = "met" if objective["met"] else "NOT met"
-    console.print(f"[bold]{_shown(told['policy'])}[/bold]" + (f": {_shown(told['offer'])}" if "offer" in told else ""))
+    console.print(f"[bold]{shown(told['policy'])}[/bold]" + (f": {shown(told['offer'])}" if "offer" in told else ""))
     whole = "month" if told["cost_per"] == "month" else "run, of what is measured of the trace"
     cost = f"{told['cost_usd']:,.0f}" if told["cost_usd"] >= CENTS_BELOW else f"{told['cost_usd']:.2f}"
     console.print(f"{cost} USD a {whole}, {told['mean_replicas']:.1f} replicas on average; "
@@ -157,13 +157,11 @@ def show_waking(found: "Frontier | Replay", console: Console | None = None) -> N
     stages = ", ".join(f"{s['stage'].replace('_', ' ')} {s['seconds']:.3g} s" for s in told["stages"])
     console.print(
         f"A cold start takes {told['cold_start_mean_s']:.3g} s on average; at the middle values "
-        f"{sum(s['seconds'] for s in told['stages']):.3g} s: {_shown(stages)}"
+        f"{sum(s['seconds'] for s in told['stages']):.3g} s: {shown(stages)}"
     )
-    console.print(
-        f"Traffic: {_shown(told['traffic']['says'])}; the first {told['traffic']['warm_up_s']:.0f} s left out"
-    )
+    console.print(f"Traffic: {shown(told['traffic']['says'])}; the first {told['traffic']['warm_up_s']:.0f} s left out")
     for note in told["traffic"]["notes"]:
-        console.print(f"[yellow]note: {_shown(note)}[/yellow]")
+        console.print(f"[yellow]note: {shown(note)}[/yellow]")
     if len(told["frontier"]) > 1:
         console.print(_frontier(_worth_a_look(told["frontier"])))
         console.print(f"{told['simulated']} policies were simulated; * is on the frontier of cost and P99, sure how "
@@ -172,8 +170,8 @@ def show_waking(found: "Frontier | Replay", console: Console | None = None) -> N
     rows = told["rows"]
     more = f" and {len(rows) - MOST_ROWS} more" if len(rows) > MOST_ROWS else ""
     if rows:
-        console.print(f"Rows: {_shown(', '.join(rows[:MOST_ROWS]))}{more}")
-    console.print(f"[dim]again: {_shown(str(told['stamp'].get('command', '')))}[/dim]", soft_wrap=True)
+        console.print(f"Rows: {shown(', '.join(rows[:MOST_ROWS]))}{more}")
+    console.print(f"[dim]again: {shown(str(told['stamp'].get('command', '')))}[/dim]", soft_wrap=True)
 
 
 def _worth_a_look(points: list[dict[str, object]]) -> list[dict[str, object]]:
@@ -190,6 +188,6 @@ def _frontier(points: list[dict[str, object]]) -> Table:
         table.add_column(title, justify="right", no_wrap=True)
     for p in points:
         mark = "* " if p["on_frontier"] else "  "
-        table.add_row(_shown(f"{mark}{p['policy']}"), _shown(str(p["offer"])), f"{p['cost_usd']:,.0f}",
+        table.add_row(shown(f"{mark}{p['policy']}"), shown(str(p["offer"])), f"{p['cost_usd']:,.0f}",
                       f"{p['p99_s']:.1f}", f"{p['attainment']:.2%}", f"{p['confidence']:.0%}")  # fmt: skip
     return table

@@ -5,10 +5,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from workbench import prose, prose_plan
+from workbench.terminal import plain_console, shown
 
 if TYPE_CHECKING:
     from workbench.decision.purchase import Purchase
@@ -22,22 +22,22 @@ LEAST = 0.05
 
 def show(found: "Purchase", risks: Sequence[Mapping[str, Any]] = (), console: Console | None = None) -> None:
     """Print a plan for people, with its frontier of cost and risk where that was asked for."""
-    console, scenario = console or Console(highlight=False), found.scenario
-    console.print(f"[bold]{escape(scenario.title or scenario.name)}[/bold], as of {scenario.as_of}")
-    console.print(escape(_verdict(found)))
+    console, scenario = console or plain_console(), found.scenario
+    console.print(f"[bold]{shown(scenario.title or scenario.name)}[/bold], as of {scenario.as_of}")
+    console.print(shown(_verdict(found)))
     console.print()
     console.print(_months(found))
     for line in _orders(found):
-        console.print(escape(line))
+        console.print(shown(line))
     if risks:
         console.print(_frontier(risks))
-    console.print(escape(_beyond(found)))
+    console.print(shown(_beyond(found)))
     if found.learning is not None:
-        console.print(escape(str(prose_plan.find_out(found.learning))))
+        console.print(shown(str(prose_plan.find_out(found.learning))))
     rows = found.rows
     more = f" and {len(rows) - MOST_ROWS} more" if len(rows) > MOST_ROWS else ""
-    console.print(f"Rows, prices first: {escape(', '.join(rows[:MOST_ROWS]))}{more}.")
-    console.print(f"[dim]again: {escape(str(found.stamp.get('command', '')))}[/dim]")
+    console.print(f"Rows, prices first: {shown(', '.join(rows[:MOST_ROWS]))}{more}.")
+    console.print(f"[dim]again: {shown(str(found.stamp.get('command', '')))}[/dim]", soft_wrap=True)
 
 
 def _verdict(found: "Purchase") -> str:
@@ -59,13 +59,13 @@ def _months(found: "Purchase") -> Table:
     table.add_column("work", justify="right", no_wrap=True)
     used = [(b, months) for b, months in found.used if max(months) >= LEAST]
     for b, _ in used[:MOST_COLUMNS]:
-        table.add_column(escape(b.option.id), justify="right", overflow="fold")
+        table.add_column(shown(b.option.id), justify="right", overflow="fold")
     if len(used) > MOST_COLUMNS:
         table.add_column(f"{len(used) - MOST_COLUMNS} more", justify="right")
     work, lines = found.asked.demand.sum(axis=0), []
     for month in range(found.scenario.months):
-        shown = [months[month] for _, months in used]
-        cells = shown[:MOST_COLUMNS] + ([sum(shown[MOST_COLUMNS:])] if len(used) > MOST_COLUMNS else [])
+        there = [months[month] for _, months in used]
+        cells = there[:MOST_COLUMNS] + ([sum(there[MOST_COLUMNS:])] if len(used) > MOST_COLUMNS else [])
         lines.append(tuple(f"{cell:,.1f}" for cell in (work[month], *cells)))
     for cells, run in groupby(range(len(lines)), key=lambda month: lines[month]):
         first, *rest = run
@@ -100,7 +100,7 @@ def _frontier(risks: Sequence[Mapping[str, Any]]) -> Table:
     for point in risks:
         money = [f"{point[key]:,.0f}" for key in ("expected", "p10", "p90", "at_risk")]
         name = point["name"].replace("weight", "risk x")
-        table.add_row(escape(name), str(len(point["schedule"])), *money)
+        table.add_row(shown(name), str(len(point["schedule"])), *money)
     return table
 
 

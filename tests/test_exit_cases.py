@@ -66,8 +66,8 @@ def test_37signals_waited_for_the_end_of_its_contract_as_the_model_would():
     hardware = row("lockin", name="storage_hardware", subject="37signals, after S3")["value"] * MILLION
     term = int(row("lockin", name="storage_commitment", subject="37signals, S3")["value"] * 12)
     month, yearly = np.arange(term + 60.0), hardware
-    owed = exit_cost.breakage(exit_cost.commitment_left(yearly / 12, term, month, 1), 1)
-    saving = exit_cost.saving_per_month(yearly / 12, 0, 0, 0) * np.ones_like(month)
+    owed = exit_cost.breakage(exit_cost.commitment_left(yearly / 12, exit_cost.months_bound(term, 0, month), 1), 1)
+    saving = exit_cost.saving_per_month(yearly / 12, *[0] * 5) * np.ones_like(month)
     rate = exit_cost.rate_per_month(0.08, 12)
     factor = exit_cost.discount(rate, month)
     npv = exit_cost.npv(exit_cost.saving_pv(saving, factor, rate, 1), owed + hardware)

@@ -107,13 +107,14 @@ def test_the_link_of_the_exit_from_s3_moves_its_data_in_its_days(facts):
 
 def test_inputs_that_the_user_does_not_state_are_assumed(facts):
     """What is left to bind is the user's own, decided by the binding, or a row of the seller's or the law's."""
-    targets = ("exit_cost", "npv_today", "forced_migration", "owned_usd_per_month")
+    targets = ("exit_cost", "npv_today", "forced_migration", "owned_usd_per_month", "hedged_exit_cost", "standing_cost")
     leaves = set(formula.leaves(exit_cost, targets)) - {s.quantity.name for s in facts.assumptions}
     assert leaves == {
         "used", "build_days", "rewrite_share", "month", "month_length", "stored_gb", "waiver_days", "exit_edges",
         "exit_rates", "egress_chargeable", "incumbent_usd_per_month", "committed_usd_per_month", "term_months",
         "breakage_share", "other_spend", "discount_months", "rival_usd_per_month", "rival_re_engineering",
-        "waiting_usd_per_month", "prepaid_usd", "hardware_usd", "site_usd_per_month", "operators",
+        "waiting_usd_per_month", "prepaid_usd", "renewal_months", "rival_failure_usd", "owned_gpus", "moving",
+        "extra_providers",
     }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from workbench import charts
 from workbench.charts.exits import RATIOS, VOLATILITIES
 from workbench.decision.going import NOW, STAY, WAIT, regions
 from workbench.decision.leaving import Leaving
+from workbench.records import Lockin
 
 
 @cache
@@ -25,6 +26,21 @@ def test_the_bars_of_the_bill_lead_to_its_total(name):
     assert total["end"].item() * 1000 == pytest.approx(found(name).parts["total"])
     assert parts["usd"].sum() == pytest.approx(total["usd"].item(), rel=0.02)  # slivers have no bar
     assert parts["end"].to_list()[-1] == pytest.approx(total["end"].item(), rel=0.02)
+
+
+def test_options_are_shown_both_ways_and_the_title_says_from_which_chance_the_order_turns():
+    heavy = wb.lockin(
+        replace(wb.load("health"), draws=256, lockin=Lockin(jurisdiction="EU", services={"Azure ML": 30}))
+    )
+    frame = charts.both_frame(heavy)
+    made = heavy.ranking
+    assert len(set(frame["option"])) == len(frame) >= 2
+    assert (frame["end"] > frame["cost"]).all()
+    assert frame["cost"][0] * 1e6 == pytest.approx(made.without.outcome.mean)
+    assert frame["end"].min() * 1e6 == pytest.approx(made.best.with_exit)
+    assert f"likelier than {made.flip[0]:.0%}" in charts.finding(charts.both(heavy))
+    assert "whether one leaves at the end or stays" in charts.finding(charts.both(found("tpu")))
+    assert charts.svg(charts.both(heavy)).startswith("<svg")
 
 
 def test_the_course_says_when_it_pays():

@@ -228,6 +228,8 @@ def test_people_read_what_leaving_costs_with_its_rows(run):
     assert "Leaving AWS for GCP costs" in " ".join(said.out.split())
     assert "dependences.csv:" in said.out
     assert "self-assessed" in " ".join(said.out.split())
+    assert "with the exit" in said.out
+    assert "1 -> 1" in said.out, "the cheapest, in both orders"
 
 
 @pytest.fixture

@@ -220,14 +220,16 @@ def law(found: "Leaving") -> Prose:
 
 
 def ranking(found: "Leaving") -> Prose:
-    """Whether the exit changes which option is best."""
+    """Whether the exit changes which option is best, and from which chance of leaving on."""
     made = found.ranking
     best, without = (plan_name(r.outcome) for r in (made.best, made.without))
-    if not made.flips:
+    if made.flip is None:
         return say("With the bill for leaving at the end of the horizon counted, {best} stays the cheapest.", best=best)
     cost, other = (_money(found, r.with_exit, r.outcome.rows) for r in (made.best, made.without))
+    chance = Cited(made.flip[0], "share", made.flip[1].outcome.rows, Evidence.ESTIMATED)
     return say("With the bill for leaving at the end of the horizon counted, {best} costs {cost} and is cheaper than"
-               " {without} with {other}.", best=best, cost=cost, without=without, other=other)  # fmt: skip
+               " {without} with {other}; the order turns once leaving is likelier than {chance}.", best=best, cost=cost,
+               without=without, other=other, chance=chance)  # fmt: skip
 
 
 def of(decision: "Decision") -> "Leaving | None":

@@ -49,6 +49,7 @@ def of_hundred(probability: float) -> str:
 
 def words(name: str) -> str:
     """The name of an input as people say it."""
+    name = re.sub(r"\bre_", "re-", name)
     said = re.sub(r"\b(usd|gpu)\b", lambda found: found.group().upper(), name.replace("_", " "))
     return "future price of " + said.removeprefix(MOVES) if said.startswith(MOVES) else said
 

@@ -112,11 +112,31 @@ def show_leaving(found: "Leaving", console: Console | None = None) -> None:
         table.add_row(str(m["month"]), *money, f"{m['pays_probability']:.0%}")
     table.caption = "USD of the month in which one leaves, means; pays in: share of the draws"
     console.print(table)
+    console.print(_both_ways(found))
     for part in found.parts:
         rows = ", ".join(dict.fromkeys(r for q in found.cited.get(part, ()) for r in q.rows[:1]))
-        console.print(f"{part.replace('_', ' ')}: {found.parts[part]:,.0f} USD" + escape(f" [{rows}]" if rows else ""))
+        console.print(f"{prose.words(part)}: {found.parts[part]:,.0f} USD" + escape(f" [{rows}]" if rows else ""))
     console.print(f"[dim]{escape(', '.join(f'{k} {v}' for k, v in found.stamp.items() if k != 'command'))}[/dim]")
     console.print(f"[dim]again: {escape(str(found.stamp.get('command', '')))}[/dim]")
+
+
+LEADING = 3
+"""Options of either order that are shown."""
+
+
+def _both_ways(found: "Leaving") -> Table:
+    """The options that lead without the exit or with it, with their place in both orders."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("total over the horizon", overflow="fold", ratio=1)
+    for title in ("without", "exit", "with the exit", "place"):
+        table.add_column(title, justify="right", no_wrap=True)
+    made = found.ranking
+    plain = made.leading(len(made.options))
+    for r in made.leading(LEADING):
+        money = (f"{v:,.0f}" for v in (r.outcome.mean, r.exit_cost, r.with_exit))
+        table.add_row(_shown(r.outcome.plan.id), *money, f"{plain.index(r) + 1} -> {made.options.index(r) + 1}")
+    table.caption = "USD, means; place: among all options, without and with the exit when the horizon ends"
+    return table
 
 
 BEAT = 0.5

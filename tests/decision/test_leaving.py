@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 import workbench as wb
 from workbench.decision import options
 from workbench.decision.bill import day_of
-from workbench.decision.exits import ranking
+from workbench.decision.exits import Ranked, Ranking, ranking
 from workbench.decision.going import NOW, STAY, WAIT, judged
 from workbench.decision.leaving import Leaving
 from workbench.decision.options import Exchange, Windows, exchange_lattice, exit_lattice
@@ -255,6 +256,38 @@ def test_a_heavy_surface_flips_the_answer_away_from_the_incumbent():
     made = wb.lockin(scenario).ranking
     assert made.flips
     assert "GCP" in made.best.outcome.plan.providers
+
+
+def test_the_order_turns_at_the_chance_of_leaving_that_is_told():
+    scenario = replace(asked("health"), lockin=Lockin(jurisdiction="EU", services={"Azure ML": 30}))
+    made = wb.lockin(scenario).ranking
+    chance, other = made.flip
+    assert 0 <= chance < 1
+    assert other is not made.without
+
+    def cost(ranked: object, at: float) -> float:
+        return ranked.outcome.mean + at * ranked.exit_cost
+
+    assert cost(other, chance) == pytest.approx(cost(made.without, chance))
+    assert min(made.options, key=lambda r: cost(r, chance * 0.99)) is made.without
+    assert min(made.options, key=lambda r: cost(r, min(chance * 1.01, 1))) is not made.without
+    told = made.as_dict()
+    assert (told["flips_from_chance"], told["flips_to"]) == (chance, other.outcome.plan.id)
+
+
+@LAW
+@given(rows=st.lists(st.tuples(st.floats(1, 100), st.floats(0, 50)), min_size=1, max_size=6), at=st.floats(0, 1))
+def test_below_the_chance_that_turns_the_order_the_first_stays_the_cheapest(rows, at):
+    """For any costs and bills: the flip is the first crossing, and there is one where the two orders differ."""
+    plans = [SimpleNamespace(mean=mean, plan=SimpleNamespace(id=str(i))) for i, (mean, _) in enumerate(rows)]
+    options = [Ranked(outcome=p, exit_cost=bill) for p, (_, bill) in zip(plans, rows, strict=True)]
+    made = Ranking(options=tuple(sorted(options, key=lambda r: (r.with_exit, r.outcome.plan.id))))
+    cheapest = min(r.outcome.mean + at * r.exit_cost for r in options)
+    first = made.without.outcome.mean + at * made.without.exit_cost
+    if made.flip is None or at <= made.flip[0]:
+        assert first <= cheapest * (1 + 1e-9)
+    if made.best.with_exit < made.without.with_exit * (1 - 1e-9):
+        assert made.flip is not None
 
 
 def test_the_state_of_conformance_has_its_day_and_runs_out():

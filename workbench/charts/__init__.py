@@ -18,13 +18,24 @@ from workbench.charts.choice import (
     ranges,
     ranges_frame,
 )
-from workbench.charts.exits import course, course_frame, region, region_frame, waterfall, waterfall_frame
+from workbench.charts.exits import (
+    both,
+    both_frame,
+    course,
+    course_frame,
+    region,
+    region_frame,
+    waterfall,
+    waterfall_frame,
+)
 
 __all__ = [
     "COLOURS",
     "MOST",
     "TAIL",
     "TEXT",
+    "both",
+    "both_frame",
     "bundle",
     "course",
     "course_frame",

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.charts.canvas import COLOURS, NARROW, TALL, TEXT, chart, framed, layered, library, marks
+from workbench.charts.canvas import COLOURS, NARROW, ROW, TALL, TEXT, WIDE, chart, framed, layered, library, marks
+from workbench.decision import contrast as kinds
 from workbench.decision.bill import PARTS
 from workbench.decision.going import NOW, STAY, WAIT, regions
 from workbench.prose import usd, words
@@ -14,9 +15,12 @@ if TYPE_CHECKING:
     import altair as alt
     import polars as pl
 
+    from workbench.decision.exits import Ranking
     from workbench.decision.leaving import Leaving
 
-THOUSAND = 1000.0
+THOUSAND, MILLION = 1e3, 1e6
+LEADING = 3
+"""Options of either order that a chart compares."""
 SLIVER = 0.005
 """A part below this share of the bill would be a bar that nobody sees."""
 LOW = 15
@@ -93,6 +97,39 @@ def course(source: Any) -> "alt.LayerChart":
     bill = mark.mark_line(strokeWidth=2, color=COLOURS["bill"]).encode(y=alt.Y("bill:Q"))
     saving = mark.mark_line(strokeWidth=2, strokeDash=[5, 3], color=TEXT).encode(y=alt.Y("saving:Q"))
     return layered(chart(frame, NARROW, height=TALL), band, bill, saving)
+
+
+# --- the options without and with the exit
+
+
+def both_frame(found: "Leaving") -> "pl.DataFrame":
+    """One row an option that leads either order: its cost over the horizon, and where the exit's bill takes it."""
+    made = found.ranking
+    leading = made.leading(LEADING)
+    named = kinds.labels([r.outcome for r in leading])
+    rows = [{"option": name, "cost": r.outcome.mean / MILLION, "end": r.with_exit / MILLION}
+            for name, r in zip(named, leading, strict=True)]  # fmt: skip
+    return framed(rows, _both(made))
+
+
+def _both(made: "Ranking") -> str:
+    first = kinds.label(made.without.outcome.plan)
+    if made.flip is None:
+        return f"{first} is the cheapest, whether one leaves at the end or stays (million USD)"
+    chance, other = made.flip
+    return f"{kinds.label(other.outcome.plan)} beats {first} once leaving is likelier than {chance:.0%} (million USD)"
+
+
+def both(source: Any) -> "alt.LayerChart":
+    """What the leading options cost over the horizon (strong), and with the bill for leaving at its end (light)."""
+    alt, frame = library(), source if _is_frame(source) else both_frame(source)
+    mark = marks().encode(y=alt.Y("option:N", sort=None, title=None, axis=alt.Axis(labelLimit=260)))
+    x = alt.X("cost:Q", title="million USD over the horizon (light: the bill for leaving at its end)",
+              scale=alt.Scale(zero=True))  # fmt: skip
+    cost = mark.mark_bar(height=12, color=COLOURS["answer"]).encode(x=x)
+    bill = mark.mark_bar(height=12, color=COLOURS["bill"], opacity=0.55).encode(x=x, x2="end:Q")
+    text = mark.mark_text(align="left", dx=5).encode(x="end:Q", text=alt.Text("end:Q", format=",.2f"))
+    return layered(chart(frame, WIDE, height=alt.Step(ROW)), cost, bill, text)
 
 
 # --- go, wait or stay

@@ -46,10 +46,28 @@ class Ranking:
     def flips(self) -> bool:
         return self.best is not self.without
 
+    @property
+    def flip(self) -> tuple[float, Ranked] | None:
+        """The least chance of leaving at the end from which another option is the cheapest, and which; None where the
+        same one is at any chance."""
+        first = self.without
+        # what another costs more until then, over what its exit costs less
+        chances = [((r.outcome.mean - first.outcome.mean) / (first.exit_cost - r.exit_cost), r)
+                   for r in self.options if r.exit_cost < first.exit_cost]  # fmt: skip
+        found = min(chances, key=lambda c: (c[0], c[1].outcome.plan.id), default=None)
+        return found if found and found[0] < 1 else None
+
+    def leading(self, most: int) -> list[Ranked]:
+        """The best of both orders, by rising cost without the exit."""
+        plain = sorted(self.options, key=lambda r: (r.outcome.mean, r.outcome.plan.id))
+        shown = {id(r) for r in (*plain[:most], *self.options[:most])}
+        return [r for r in plain if id(r) in shown]
+
     def as_dict(self) -> dict[str, Any]:
         """As the command line prints it: ranks count from 1."""
-        plain = sorted(self.options, key=lambda r: (r.outcome.mean, r.outcome.plan.id))
+        plain, flip = self.leading(len(self.options)), self.flip
         return {
+            "flips_from_chance": flip and flip[0], "flips_to": flip and flip[1].outcome.plan.id,
             "without": self.without.outcome.plan.id, "with": self.best.outcome.plan.id, "flips": self.flips,
             "options": [{"id": r.outcome.plan.id, "mean": r.outcome.mean, "exit_cost": r.exit_cost,
                          "with_exit": r.with_exit, "rank": plain.index(r) + 1, "rank_with_exit": k}
@@ -60,7 +78,8 @@ class Ranking:
 def ranking(study: Study) -> Ranking:
     """Every feasible option with the bill for leaving it when the horizon ends; a split leaves both of its sellers.
 
-    Whoever stays with a seller for good pays none of it: the two orders are the ends between which the truth lies.
+    Whoever stays with a seller for good pays none of it: the two orders are the ends, and `flip` is the chance between
+    them from which they part.
     """
     desk, months = Desk(study.facts, study.scenario), study.scenario.months
     tied = [_ties(desk, o) for o in study.outcomes]

@@ -1,5 +1,6 @@
 """Charts of leaving: what they add up to, what their titles say, and the map of what to do."""
 
+import re
 from dataclasses import replace
 from functools import cache
 
@@ -8,8 +9,8 @@ import pytest
 
 import workbench as wb
 from workbench import charts
-from workbench.charts.exits import RATIOS, VOLATILITIES
-from workbench.decision.going import NOW, STAY, WAIT, regions
+from workbench.charts.exits import VOLATILITIES, ratios
+from workbench.decision.going import NOW, STAY, WAIT, regions, windows
 from workbench.decision.leaving import Leaving
 from workbench.records import Lockin
 
@@ -56,13 +57,46 @@ def test_the_map_agrees_with_the_advice_where_the_scenario_stands():
 
 
 def test_on_the_map_going_needs_a_larger_saving_where_prices_move_more():
-    advice = regions(found("tpu"), RATIOS, VOLATILITIES)
-    assert set(np.unique(advice)) <= {NOW, WAIT, STAY}
+    asked = ratios(found("tpu"))
+    advice = regions(found("tpu"), asked, VOLATILITIES)
+    assert set(np.unique(advice)) == {NOW, WAIT, STAY}
     now = [np.flatnonzero(advice[:, j] == NOW) for j in range(len(VOLATILITIES))]
-    first = [int(rows[0]) if rows.size else len(RATIOS) for rows in now]
+    first = [int(rows[0]) if rows.size else len(asked) for rows in now]
     assert first[0] < first[-1]
     assert first == sorted(first)
     assert all((advice[f:, j] == NOW).all() for j, f in enumerate(first))
+
+
+@pytest.mark.parametrize("name", ["tpu", "health", "chat"])
+def test_the_bands_of_the_map_fill_it_and_hold_the_scenario(name):
+    frame = charts.region_frame(found(name))
+    here, bands = frame.filter(frame["here"]), frame.filter(~frame["here"])
+    top = float(ratios(found(name))[-1])
+    for _, column in bands.group_by("at"):
+        assert column["advice"].to_list() == [STAY, WAIT, NOW]
+        assert column["low"].to_list() == [0.0, *column["high"].to_list()[:-1]]
+        assert column["high"][-1] == top
+    assert 0 <= here["low"].item() <= top
+
+
+def test_the_map_shows_no_saving_beyond_what_is_paid_today():
+    """Of a rival who is free, and the bill is larger still: whoever asks is told so."""
+    heavy = wb.lockin(
+        replace(wb.load("health"), draws=256, lockin=Lockin(jurisdiction="EU", services={"Azure ML": 30}))
+    )
+    paid = float(windows(heavy).value[0, 0])
+    assert ratios(heavy)[-1] * heavy.parts["total"] == pytest.approx(paid)
+    assert paid < heavy.parts["total"]
+    assert "were free" in charts.finding(charts.region(heavy))
+
+
+@pytest.mark.parametrize("name", ["tpu", "health", "chat"])
+def test_every_title_says_what_was_found(name):
+    """A verb and a figure or a verdict, never the name of the axes."""
+    for build in (charts.waterfall, charts.course, charts.region, charts.both):
+        title = charts.finding(build(found(name)))
+        assert re.search(r"\b(costs|pays|saving is|saves|were|is the cheapest|beats)\b", title), title
+        assert "-0" not in title
 
 
 def test_a_swapped_chart_is_the_chart_of_the_other_rows():

@@ -8,7 +8,7 @@ import numpy as np
 from workbench.charts.canvas import COLOURS, NARROW, ROW, TALL, TEXT, WIDE, chart, framed, layered, library, marks
 from workbench.decision import contrast as kinds
 from workbench.decision.bill import PARTS
-from workbench.decision.going import NOW, STAY, WAIT, regions
+from workbench.decision.going import NOW, STAY, WAIT, regions, windows
 from workbench.prose import usd, words
 
 if TYPE_CHECKING:
@@ -25,9 +25,11 @@ SLIVER = 0.005
 """A part below this share of the bill would be a bar that nobody sees."""
 LOW = 15
 """Pixels of a row of the bill: a report prints it beside a few sentences."""
-RATIOS = np.linspace(0.25, 4, 31)
-"""Savings, as multiples of the bill, that the map shows: up to four times."""
-VOLATILITIES = np.linspace(0, 1, 21)
+CELLS, COLUMNS = 81, 26
+"""Savings and volatilities at which the map asks what to do: its edges are as fine as that."""
+LEAST, ROOM = 2.0, 1.3
+"""Times the bill that the map reaches at least, and room above where the scenario stands."""
+VOLATILITIES = np.linspace(0, 1, COLUMNS)
 """Of the rival's price against today's, by the year."""
 DOINGS = {NOW: ("answer", 0.85), WAIT: ("answer", 0.4), STAY: ("excluded", 0.3)}
 """What to do, with the colour and strength in which the map shows it."""
@@ -135,40 +137,64 @@ def both(source: Any) -> "alt.LayerChart":
 # --- go, wait or stay
 
 
+def ratios(found: "Leaving") -> Any:
+    """Savings, as multiples of the bill, that the map shows: no more than all that is paid today, to a free rival."""
+    ratio, paid = (float(v / found.parts["total"]) for v in (found.mean("saving_pv")[0], windows(found).value[0, 0]))
+    return np.linspace(0, min(max(LEAST, ROOM * ratio), paid), CELLS)
+
+
 def region_frame(found: "Leaving") -> "pl.DataFrame":
-    """One row a block of the map, (volatility, saving over bill), and one for where this scenario stands."""
-    advice = regions(found, RATIOS, VOLATILITIES)
-    rows = [row for j in range(len(VOLATILITIES)) for row in _blocks(advice[:, j], j)]
-    ratio = found.mean("saving_pv")[0] / found.parts["total"]
-    at, top = found.worth.volatility, float(np.clip(ratio, RATIOS[0], RATIOS[-1]))
-    rows.append({"left": at, "right": at, "low": top, "high": top, "advice": found.worth.advice, "here": True})
+    """For each volatility where each advice begins and ends, as saving over bill, and one row for where this stands."""
+    asked = ratios(found)
+    advice = regions(found, asked, VOLATILITIES)
+    rows = [row for j, at in enumerate(VOLATILITIES) for row in _bands(advice[:, j], asked, float(at))]
+    ratio = float(found.mean("saving_pv")[0] / found.parts["total"])
+    at, top = min(found.worth.volatility, 1.0), float(np.clip(ratio, asked[0], asked[-1]))
+    rows.append({"at": at, "low": top, "high": top, "advice": found.worth.advice, "here": True})
+    return framed(rows, _region(found, ratio, advice))
+
+
+def _region(found: "Leaving", ratio: float, advice: Any) -> str:
     said = {NOW: "Leave now", WAIT: "Wait", STAY: "Stay"}[found.worth.advice]
-    return framed(rows, f"{said}: the saving is {ratio:,.1f} times the bill")
+    if not (advice == NOW).any() and found.worth.advice == STAY:
+        return f"{said}: even if {found.rival.provider} were free, going today would not pay"
+    if ratio <= 0:
+        return f"{said}: {found.rival.provider} saves nothing, so there is nothing to set against the bill"
+    threshold = found.worth.threshold
+    wanted = f", and going at once asks for {threshold:,.1f} times" if threshold else ""
+    return f"{said}: the saving is {ratio:,.1f} times the bill{wanted}"
 
 
-def _blocks(column: Any, at: int) -> Iterator[dict[str, Any]]:
-    """What to do at one volatility, ratios of one advice together."""
-    wide, tall = ((ends[1] - ends[0]) / 2 for ends in (VOLATILITIES, RATIOS))
-    ends = [*np.flatnonzero(column[1:] != column[:-1]), len(column) - 1]
-    for first, last in zip([0, *(e + 1 for e in ends[:-1])], ends, strict=True):
-        yield {"left": float(max(VOLATILITIES[at] - wide, 0)), "right": float(VOLATILITIES[at] + wide),
-               "low": float(RATIOS[first] - tall), "high": float(RATIOS[last] + tall), "advice": str(column[last]),
-               "here": False}  # fmt: skip
+def _bands(column: Any, asked: Any, at: float) -> Iterator[dict[str, Any]]:
+    """Where each advice holds at one volatility: none, then all above a first saving, as staying, waiting and going
+    follow each other."""
+    step = asked[1] - asked[0]
+    starts = [
+        float(asked[0]),
+        *(_first(column, asked, step, doing) for doing in ({WAIT, NOW}, {NOW})),
+        float(asked[-1]),
+    ]
+    for doing, low, high in zip((STAY, WAIT, NOW), starts, starts[1:], strict=False):
+        yield {"at": at, "low": low, "high": high, "advice": doing, "here": False}
+
+
+def _first(column: Any, asked: Any, step: float, doing: set[str]) -> float:
+    """The saving from which on such advice is given: between the last without it and the first with it."""
+    found = np.flatnonzero(np.isin(column, list(doing)))
+    return float(max(asked[found[0]] - step / 2, asked[0])) if found.size else float(asked[-1])
 
 
 def region(source: Any) -> "alt.LayerChart":
     """Where going at once is right, where waiting is, and where staying; the diamond is this scenario."""
     alt, frame = library(), source if _is_frame(source) else region_frame(source)
-    x = alt.X("left:Q", title="volatility of the rival's price against today's, by the year",
-              axis=alt.Axis(format="%", grid=False), scale=alt.Scale(domain=[0, 1], clamp=True))  # fmt: skip
-    y = alt.Y(
-        "low:Q", title="saving over bill", scale=alt.Scale(domain=[float(RATIOS[0]), float(RATIOS[-1])], clamp=True)
-    )
+    x = alt.X("at:Q", title="volatility of the rival's price against today's, by the year (diamond: this scenario)",
+              axis=alt.Axis(format="%", grid=False), scale=alt.Scale(domain=[0, 1]))  # fmt: skip
+    y = alt.Y("low:Q", title="saving over bill", scale=alt.Scale(nice=False), axis=alt.Axis(grid=False))
     strengths = alt.Scale(domain=list(DOINGS), range=[strength for _, strength in DOINGS.values()])
     colours = alt.Scale(domain=list(DOINGS), range=[COLOURS[name] for name, _ in DOINGS.values()])
-    cells = marks().transform_filter("!datum.here").mark_rect()
-    cells = cells.encode(x=x, x2="right:Q", y=y, y2="high:Q", color=alt.Color("advice:N", scale=colours),
+    bands = marks().transform_filter("!datum.here").mark_area()
+    bands = bands.encode(x=x, y=y, y2="high:Q", color=alt.Color("advice:N", scale=colours),
                          opacity=alt.Opacity("advice:N", scale=strengths))  # fmt: skip
     dot = marks().transform_filter("datum.here").mark_point(shape="diamond", filled=True, size=110, opacity=1,
                                                             color=COLOURS["bill"])  # fmt: skip
-    return layered(chart(frame, NARROW, height=TALL), cells, dot.encode(x=alt.X("left:Q"), y=alt.Y("low:Q")))
+    return layered(chart(frame, NARROW, height=TALL), bands, dot.encode(x=alt.X("at:Q"), y=alt.Y("low:Q")))

@@ -20,6 +20,8 @@ SIDES = (("incumbent_usd_per_month", "staying_re_engineering", "failure_usd_per_
          ("rival_usd_per_month", "rival_re_engineering", "rival_failure_usd"))  # fmt: skip
 """What a month costs who stays, and who has gone."""
 STEPS_A_MONTH = 8
+MAP_STEPS = 96
+"""Steps of the lattice over the whole horizon, where a map asks it for thousands of cases."""
 SCALES = 201
 """Prices of the rival at which the rule when to go is tried."""
 
@@ -62,9 +64,9 @@ def judged(course: Windows, volatility: float, rate: float) -> Worth:
                  volatility=volatility)  # fmt: skip
 
 
-def advised(course: Windows, volatility: Any, rate: float) -> tuple[Exit, Any]:
-    """The option and what to do today, in the shape of the bills and volatilities."""
-    option = exit_lattice(course, volatility, rate, max((len(course.years) - 1) * STEPS_A_MONTH, 1))
+def advised(course: Windows, volatility: Any, rate: float, a_month: int = STEPS_A_MONTH) -> tuple[Exit, Any]:
+    """The option and what to do today, in the shape of the bills and volatilities; so many steps in a month."""
+    option = exit_lattice(course, volatility, rate, max((len(course.years) - 1) * a_month, 1))
     at_once = course.value[0] - course.cost[0] - course.switching_cost[0]
     later = np.where(option.chance >= 1 / 2, WAIT, STAY)
     return option, np.where((at_once > 0) & (at_once >= option.waiting), NOW, later)
@@ -80,7 +82,8 @@ def regions(found: "Leaving", ratios: Array, volatilities: Array) -> Any:
     scale = np.maximum((course.value[0] - saving) / course.cost[0], 0)
     grid = Windows(course.years, course.value[:, :, None], (course.cost * scale)[:, :, None],
                    course.switching_cost[:, :, None])  # fmt: skip
-    return advised(grid, volatilities, found.middle("discount_rate"))[1]
+    coarse = max(min(MAP_STEPS // len(course.years), STEPS_A_MONTH), 1)  # a slider draws the map again
+    return advised(grid, volatilities, found.middle("discount_rate"), coarse)[1]
 
 
 def _threshold(course: Windows, volatility: float, rate: float) -> float | None:

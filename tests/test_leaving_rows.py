@@ -113,8 +113,7 @@ def test_inputs_that_the_user_does_not_state_are_assumed(facts):
         "used", "build_days", "rewrite_share", "month", "month_length", "stored_gb", "waiver_days", "exit_edges",
         "exit_rates", "egress_chargeable", "incumbent_usd_per_month", "committed_usd_per_month", "term_months",
         "breakage_share", "other_spend", "discount_months", "rival_usd_per_month", "rival_re_engineering",
-        "waiting_usd_per_month", "prepaid_usd", "renewal_months", "rival_failure_usd", "owned_gpus", "moving",
-        "extra_providers",
+        "waiting_usd_per_month", "prepaid_usd", "renewal_months", "rival_failure_usd", "owned_gpus", "extra_providers",
     }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.charts.canvas import COLOURS, NARROW, ROW, TALL, TEXT, WIDE, chart, framed, layered, library, marks
+from workbench.charts.canvas import COLOURS, HALF, NARROW, ROW, TALL, TEXT, chart, framed, layered, library, marks
 from workbench.decision import contrast as kinds
 from workbench.decision.bill import PARTS
 from workbench.decision.going import NOW, STAY, WAIT, regions, windows
@@ -125,13 +125,13 @@ def _both(made: "Ranking") -> str:
 def both(source: Any) -> "alt.LayerChart":
     """What the leading options cost over the horizon (strong), and with the bill for leaving at its end (light)."""
     alt, frame = library(), source if _is_frame(source) else both_frame(source)
-    mark = marks().encode(y=alt.Y("option:N", sort=None, title=None, axis=alt.Axis(labelLimit=260)))
+    mark = marks().encode(y=alt.Y("option:N", sort=None, title=None))
     x = alt.X("cost:Q", title="million USD over the horizon (light: the bill for leaving at its end)",
               scale=alt.Scale(zero=True))  # fmt: skip
     cost = mark.mark_bar(height=12, color=COLOURS["answer"]).encode(x=x)
     bill = mark.mark_bar(height=12, color=COLOURS["bill"], opacity=0.55).encode(x=x, x2="end:Q")
     text = mark.mark_text(align="left", dx=5).encode(x="end:Q", text=alt.Text("end:Q", format=",.2f"))
-    return layered(chart(frame, WIDE, height=alt.Step(ROW)), cost, bill, text)
+    return layered(chart(frame, HALF, height=alt.Step(ROW)), cost, bill, text)
 
 
 # --- go, wait or stay

@@ -61,10 +61,7 @@ def standby(found: "Leaving") -> Standby:
     engineers = desk.assumption("engineers_per_extra_provider")
     bound = Inputs({engineers.name: engineers})
     drawn = draw([bound], found.scenario.draws, found.scenario.seed).of(key(engineers), engineers)
-    inputs = {n: v for n, v in found.values.items() if n not in ("standing_usd_per_month", "moving")}
-    names = ("days_per_month", "dual_share", "incumbent_usd_per_month")
-    moving = exit_cost.dual_running(inputs["move_days"], **{n: inputs[n] for n in names})
-    inputs |= {engineers.name: drawn, "extra_providers": SECOND, "moving": moving}
+    inputs = {**found.values, engineers.name: drawn, "extra_providers": SECOND}
     values = formula.evaluate(exit_cost, inputs, ("standing_cost", "hedged_exit_cost", "prepared"))
     shape = (found.scenario.months, found.draws.size)
     bill = np.broadcast_to(values["hedged_exit_cost"], shape).mean(axis=1)

@@ -179,10 +179,11 @@ def prepared(re_engineering: Usd, retraining: Usd, overrun_share: Share) -> Usd:
 
 
 def hedged_exit_cost(
-    egress: Usd, moving: Usd, breakage: Usd, lost_discount: Usd, incident_chance: Share, incident_usd: Usd
-) -> Usd:
-    """The bill for leaving that is left then: both run, so the overlap lasts while data moves (`moving`)."""
-    return egress + moving + breakage + lost_discount + incident_chance * incident_usd
+    egress: Usd, dual_running: Usd, breakage: Usd, lost_discount: Usd, overrun_share: Share, incident_chance: Share,
+    incident_usd: Usd,
+) -> Usd:  # fmt: skip
+    """The bill for leaving that is left then: the work itself still moves over, with an overlap that may overrun."""
+    return egress + dual_running * (1 + overrun_share) + breakage + lost_discount + incident_chance * incident_usd
 
 
 def standing_cost(

@@ -3,14 +3,13 @@
 import asyncio
 import csv
 import json
-import shutil
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import workbench as wb
+from tests.page import VERDICT, copied, nudged, opened
 from workbench import explorer
 from workbench.dials import dials
 from workbench.records import Range
@@ -211,38 +210,17 @@ def test_a_day_before_the_first_row_is_refused_in_words(chat):
 # --- the form in JupyterLab
 
 
-def opened(page, address):
-    """The notebook in the page, its kernel ready for work, all cells run."""
-    page.goto(address)
-    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    page.locator(".workbench-pictures svg").first.wait_for()
-    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
-
-
 @pytest.mark.browser
 def test_a_slider_in_jupyterlab_moves_verdict_and_charts_and_asks_no_other_machine(browser, lab, tmp_path):
-    root = tmp_path / "notebooks"
-    root.mkdir()
-    shutil.copy(NOTEBOOK, root)
     page = browser.page
     page.set_default_timeout(60_000)
-    opened(page, lab(root).format(NOTEBOOK.name))
-    assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']").count() == 0
+    opened(page, lab(copied(NOTEBOOK, tmp_path)).format(NOTEBOOK.name))
 
-    verdict, chart = page.locator(".workbench-verdict"), page.locator(".workbench-pictures svg").first
+    verdict = page.locator(VERDICT)
     assert "4,096 draws" in verdict.inner_text(), "the form moved though nobody touched it"
-    said, drawn = verdict.inner_text(), chart.text_content()
-    slider = page.locator(".widget-hslider", has_text="Utilisation")
-    assert "assumptions.csv:" in slider.locator(".widget-label").get_attribute("title"), "the rows"
-    slider.locator(".noUi-handle").focus()
-    begun = time.monotonic()
-    for _ in range(10):
-        page.keyboard.press("ArrowRight")
-    page.wait_for_function("t => document.querySelector('.workbench-verdict').innerText !== t", arg=said)
-    page.wait_for_function("t => document.querySelector('.workbench-pictures svg').textContent !== t", arg=drawn)
-    print(f"slider to chart: {time.monotonic() - begun:.2f} s")
+    label = page.locator(".widget-hslider", has_text="Utilisation").locator(".widget-label")
+    assert "assumptions.csv:" in label.get_attribute("title"), "the rows"
+    slider = nudged(page, "Utilisation", "ArrowRight", times=10)
     page.wait_for_function("document.querySelector('.workbench-verdict').innerText.includes('4,096 draws')")
 
     assert "50%" in slider.inner_text()

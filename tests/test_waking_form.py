@@ -1,15 +1,13 @@
 """The form of a pool: theory while a slider moves, a simulation when it rests, charts that are built once."""
 
 import asyncio
-import shutil
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import workbench as wb
-from tests.test_explorer import opened
+from tests.page import PICTURES, VERDICT, copied, nudged, opened
 from workbench import waking_form
 from workbench.decision import pool
 from workbench.models.policies import Modal
@@ -154,29 +152,16 @@ def test_a_setting_that_cannot_be_is_refused_in_words_and_left_again(form, monke
 
 @pytest.mark.browser
 def test_a_slider_in_jupyterlab_moves_the_cold_hump_and_asks_no_other_machine(browser, lab, tmp_path):
-    root = tmp_path / "notebooks"
-    root.mkdir()
-    shutil.copy(NOTEBOOK, root)
     page = browser.page
     page.set_default_timeout(90_000)
-    opened(page, lab(root).format(NOTEBOOK.name))
-    assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']").count() == 0
+    opened(page, lab(copied(NOTEBOOK, tmp_path)).format(NOTEBOOK.name))
 
-    verdict, charts = page.locator(".workbench-verdict"), page.locator(".workbench-pictures svg")
+    verdict, charts = page.locator(VERDICT), page.locator(PICTURES)
     assert charts.count() == 3
     assert "simulated, 11,708 requests" in verdict.inner_text(), "the form moved though nobody touched it"
-    said, drawn = verdict.inner_text(), charts.nth(1).text_content()
     weights = page.locator(".widget-hslider", has_text="Size of the weights").locator(".widget-label")
     assert "parameters.csv:" in weights.get_attribute("title"), "the rows"
-    slider = page.locator(".widget-hslider", has_text="Keep-alive")
-    slider.locator(".noUi-handle").focus()
-    begun = time.monotonic()
-    page.keyboard.press("ArrowLeft")
-    page.wait_for_function("t => document.querySelector('.workbench-verdict').innerText !== t", arg=said)
-    page.wait_for_function(
-        "t => document.querySelectorAll('.workbench-pictures svg')[1].textContent !== t", arg=drawn
-    )  # fmt: skip
-    print(f"slider to chart: {time.monotonic() - begun:.2f} s")
+    slider = nudged(page, "Keep-alive", "ArrowLeft", picture=1)
     page.wait_for_function("document.querySelector('.workbench-verdict').innerText.includes('simulated, 11,708')")
 
     assert "2 min" in slider.inner_text()

@@ -29,6 +29,8 @@ PICTURES = (
     (charts.course, charts.course_frame),
     (charts.region, charts.region_frame),
 )
+TOLD = (exit_prose.bill, exit_prose.advice, exit_prose.ahead, exit_prose.law)
+"""What the form says above its charts."""
 
 
 # --- dials
@@ -38,7 +40,7 @@ def dials(facts: Facts, scenario: Scenario) -> tuple[Dial, ...]:
     """Growth of the surface, the contract's length, stored data, volatility and correlation of prices."""
     desk = Desk(facts, scenario)
     return (
-        assumed(desk, "surface_growth_per_month", "Growth of the surface a month"),
+        assumed(desk, "surface_growth_per_month", "Surface growth a month"),
         _term(scenario),
         _data(facts, scenario),
         assumed(desk, "offer_volatility", "Volatility of an offer's price"),
@@ -133,7 +135,7 @@ class LeavingForm(widgets.VBox):
             self.leaving, self.pictures.specs = None, []
             self.said.value = refusal(error)
             return
-        texts = (exit_prose.bill(self.leaving), exit_prose.advice(self.leaving), exit_prose.law(self.leaving))
+        texts = (tell(self.leaving) for tell in TOLD)
         self.said.value = "".join(text._repr_html_() for text in texts)
         frames = [frame(self.leaving) for _, frame in PICTURES]
         self._specs = self._specs or tuple(build(f).to_dict() for (build, _), f in zip(PICTURES, frames, strict=True))

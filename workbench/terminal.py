@@ -134,7 +134,7 @@ def _both_ways(found: "Leaving") -> Table:
     plain = made.leading(len(made.options))
     for r in made.leading(LEADING):
         money = (f"{v:,.0f}" for v in (r.outcome.mean, r.exit_cost, r.with_exit))
-        table.add_row(_shown(r.outcome.plan.id), *money, f"{plain.index(r) + 1} -> {made.options.index(r) + 1}")
+        table.add_row(shown(r.outcome.plan.id), *money, f"{plain.index(r) + 1} -> {made.options.index(r) + 1}")
     table.caption = "USD, means; place: among all options, without and with the exit when the horizon ends"
     return table
 

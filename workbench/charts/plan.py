@@ -107,8 +107,9 @@ def frontier(source: Any) -> "alt.LayerChart":
     dots = mark.mark_point(filled=True, size=70, opacity=1).encode(
         color=alt.Color("kind:N", scale=alt.Scale(domain=list(HUES), range=list(HUES.values())), legend=None)
     )
-    names = mark.mark_text(align="left", dx=8, dy=-6).encode(text="way:N")
-    return layered(chart(rows, WIDE, height=TALL), line, dots, names)
+    names = [mark.transform_filter(f"datum.kind == '{kind}'").mark_text(align="left", dx=8, dy=dy).encode(text="way:N")
+             for kind, dy in ((BOUND, -8), (LOOSE, 12))]  # fmt: skip
+    return layered(chart(rows, WIDE, height=TALL), line, dots, *names)
 
 
 # --- when to order

@@ -94,3 +94,19 @@ def test_while_a_slider_moves_the_plan_is_the_bound_of_the_whole_one(form):
     quick, whole = planned(moved(form.asked, work=1.3), relaxed), planned(moved(form.asked, work=1.3), solve)
     assert quick.cost <= whole.cost * (1 + 1e-9)
     assert quick.cost == pytest.approx(whole.plan.relaxed + form.asked.fixed)
+
+
+def test_weights_that_choose_the_same_are_one_dot(found, monkeypatch):
+    told = [{"name": f"weight {w:g}", "weight": w, "expected": e, "at_risk": 9.0 - e, "schedule": []}
+            for w, e in ((0.0, 1.0), (1.0, 2.0), (2.0, 2.0))]  # fmt: skip
+    monkeypatch.setattr(type(found), "risks", lambda self: told)
+    assert pictures.frontier_frame(found)["way"].to_list() == ["risk weighs 0", "risk weighs 1 to 2"]
+
+
+def test_what_is_large_in_the_last_month_has_its_name_beside_it(found):
+    drawn = charts.svg(pictures.stack(found))
+    last = {pictures.label(b): months[-1] for b, months in found.used}
+    total = sum(last.values())
+    for name, there in last.items():
+        if there > 2 * pictures.THIN * total:
+            assert name in drawn

@@ -3,6 +3,7 @@
 Like those of a decision: a `..._frame` builds the rows, a chart is built from a plan or from such a frame.
 """
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 MOST = 12
 """Orders that the calendar shows."""
+THIN = 0.06
+"""Share of the stack below which a name would not fit."""
 BOUND, LOOSE = "committed", "by the hour"
 HUES = {BOUND: COLOURS["answer"], LOOSE: COLOURS["range"]}
 
@@ -72,9 +75,14 @@ def stack(source: Any) -> "alt.LayerChart":
     y = alt.Y("from:Q", title="accelerators")
     bars = marks().transform_filter("datum.to > datum.from").mark_bar(opacity=0.75, stroke="white", strokeWidth=0.5)
     bars = bars.encode(x=x, y=y, y2="to:Q", color=alt.Color("kind:N", scale=scale), detail="capacity:N")
+    # Names stand beside the last month, of what is large enough for a line of text.
+    thin = THIN * max((top for top in rows["to"].to_list() if top is not None), default=0)
+    least = f"datum.month == {last} && datum.to - datum.from > {thin}"
+    names = marks().transform_filter(least).transform_calculate(middle="(datum.from + datum.to) / 2").mark_text(
+        align="left", dx=16, color=TEXT).encode(x=x, y="middle:Q", text="capacity:N")  # fmt: skip
     edges = [marks().transform_filter("isValid(datum.low)").mark_line(color=TEXT, strokeDash=[5, 3]).encode(
         x=x, y=alt.Y(f"{end}:Q")) for end in ("low", "high")]  # fmt: skip
-    return layered(chart(rows, WIDE, height=TALL), bars, *edges)
+    return layered(chart(rows, WIDE, height=TALL), bars, names, *edges)
 
 
 # --- what other commitments would cost
@@ -83,8 +91,10 @@ def stack(source: Any) -> "alt.LayerChart":
 def frontier_frame(found: "Purchase") -> "pl.DataFrame":
     """One row a way to commit: expected cost and the mean of the worst tenth, thousand USD."""
     risks = found.risks()
-    rows = [{"way": _way(p), "kind": LOOSE if p["weight"] is None else BOUND, "expected": p["expected"] / THOUSAND,
-             "worst": p["at_risk"] / THOUSAND, "orders": len(p["schedule"])} for p in risks]  # fmt: skip
+    alike = [list(same) for _, same in groupby(risks, key=lambda p: (p["weight"] is None, p["expected"], p["at_risk"]))]
+    rows = [{"way": _way(same), "kind": LOOSE if same[0]["weight"] is None else BOUND,
+             "expected": same[0]["expected"] / THOUSAND, "worst": same[0]["at_risk"] / THOUSAND,
+             "orders": len(same[0]["schedule"])} for same in alike]  # fmt: skip
     weighed = [p for p in risks if p["weight"] is not None]
     dear = weighed[-1]["expected"] - weighed[0]["expected"]
     safe = weighed[0]["at_risk"] - weighed[-1]["at_risk"]
@@ -93,8 +103,12 @@ def frontier_frame(found: "Purchase") -> "pl.DataFrame":
     return framed(rows, title)
 
 
-def _way(point: dict[str, Any]) -> str:
-    return str(point["name"]) if point["weight"] is None else f"risk weighs {point['weight']:g}"
+def _way(points: list[dict[str, Any]]) -> str:
+    """What a dot is called: several weights may choose the same."""
+    first, last = points[0], points[-1]
+    if first["weight"] is None:
+        return str(first["name"])
+    return f"risk weighs {first['weight']:g}" + (f" to {last['weight']:g}" if last is not first else "")
 
 
 def frontier(source: Any) -> "alt.LayerChart":

@@ -113,11 +113,25 @@ def frontier(
               found=hedge(known.demand, *market, risk=replace(risk, weight=w), rules=asked.rules))
         for w in weights
     ]  # fmt: skip
-    if asked.rules.max_share:  # what is given may break it in some future
-        return points
+    if asked.rules.max_share or asked.rules.max_size or asked.rules.budget is not None:
+        return _envelope(points)  # what is given may break it in some future
     given = {"the plan at the median": orders, "commit to nothing": ()}
-    return points + [Point(name=name, weight=None, found=realised(rows, known.demand, *market, risk=risk))
-                     for name, rows in given.items()]  # fmt: skip
+    return _envelope(points + [Point(name=name, weight=None, found=realised(rows, known.demand, *market, risk=risk))
+                               for name, rows in given.items()])  # fmt: skip
+
+
+def _envelope(points: Sequence[Point]) -> list[Point]:
+    """For each weight the best of all that was found: within the gap, what was found for another may be better."""
+    return [p if p.weight is None else replace(p, found=_best_for(p, [q.found for q in points])) for p in points]
+
+
+def _best_for(point: Point, found: Sequence[Hedge]) -> Hedge:
+    weight, bound = point.weight or 0.0, point.found.bound
+    best = min(found, key=lambda h: h.expected + weight * h.at_risk)
+    objective = min(best.expected + weight * best.at_risk, point.found.objective)
+    if objective == point.found.objective:
+        return point.found
+    return replace(best, objective=objective, bound=bound, gap=max((objective - bound) / objective, 0.0))
 
 
 def _some_time_best(

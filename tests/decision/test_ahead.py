@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import workbench as wb
 from workbench import exit_prose
-from workbench.decision.going import advised
+from workbench.decision.going import NOW, WAIT, advised
 from workbench.decision.leaving import Leaving
 from workbench.decision.options import Windows
 from workbench.records import Lockin
@@ -36,13 +36,11 @@ def test_any_month_is_worth_at_least_the_contract_s_ends_and_those_at_least_the_
     save, switching, vol, rate, term
 ):
     """American, Bermudan and European on the horizon that ends, as the command prices them."""
-    months = np.arange(MONTHS)
-    left = 100.0 * (MONTHS - months)[:, None]
-    course = Windows(months / 12, left, left * (1 - save), np.full((MONTHS, 1), switching))
+    months, held = np.arange(MONTHS), course(np.full(MONTHS, switching), save)
 
     def only(open_: np.ndarray) -> float:
-        closed = np.where(open_[:, None], course.switching_cost, course.value)
-        return float(advised(course._replace(switching_cost=closed), vol, rate)[0].value[0])
+        closed = np.where(open_[:, None], held.switching_cost, held.value)
+        return float(advised(held._replace(switching_cost=closed), vol, rate)[0].value[0])
 
     any_month, at_ends, at_last = (
         only(o)
@@ -51,6 +49,50 @@ def test_any_month_is_worth_at_least_the_contract_s_ends_and_those_at_least_the_
     assert any_month >= at_ends - 1e-9
     assert at_ends >= at_last - 1e-9
     assert at_last >= 0
+
+
+def course(switching: np.ndarray, save: float) -> Windows:
+    """100 a month for who stays, less by a share for who has gone; no interest."""
+    months = np.arange(MONTHS)
+    left = 100.0 * (MONTHS - months)[:, None]
+    return Windows(months / 12, left, left * (1 - save), switching[:, None])
+
+
+@LAW
+@given(save=st.floats(0.0, 1.0), surface=st.floats(0.0, 2000.0), growth=st.floats(0.0, 0.1), rate=st.floats(0.0, 0.2))
+def test_waiting_never_helps_where_all_is_certain_the_surface_grows_as_fast_as_money_and_nothing_lies_ahead(
+    save, surface, growth, rate
+):
+    """Through the lattice that decides: what waiting is worth is at most what going today brings."""
+    monthly = (1 + rate) ** (1 / 12) - 1
+    bill = surface * (1 + monthly + growth) ** np.arange(MONTHS)
+    option, advice = advised(course(bill, save), 0.0, rate)
+    today = max(100.0 * MONTHS * save - surface, 0.0)
+    assert option.value[0] == pytest.approx(today, abs=1e-9 * (1 + surface))
+    assert option.waiting[0] <= today + 1e-9 * (1 + surface)
+    assert advice[0] != WAIT
+
+
+@LAW
+@given(
+    save=st.floats(0.0, 0.9), bill=st.floats(0.0, 500.0), owed=st.floats(0.0, 100.0), term=st.integers(1, MONTHS - 1),
+    vol=st.floats(0.0, 0.8), rate=st.floats(0.0, 0.2),
+)  # fmt: skip
+def test_breakage_that_falls_never_makes_waiting_worth_less_than_breakage_that_stays(save, bill, owed, term, vol, rate):
+    """Take-or-pay to the end of a term, or a charge that the law bans on its day: the option gains by either."""
+    months = np.arange(MONTHS)
+    flat = np.full(MONTHS, bill + owed * term)
+    for falls in (owed * np.maximum(term - months, 0), np.where(months < term, owed * term, 0.0)):
+        ahead, still = (advised(course(b, save), vol, rate)[0] for b in (bill + falls, flat))
+        assert ahead.value[0] >= still.value[0] - 1e-9
+        assert ahead.waiting[0] >= still.waiting[0] - 1e-9
+
+
+def test_a_charge_that_ends_makes_wait_of_leave_now():
+    """So that the law above is not kept by two equal numbers: of 500 to pay, 400 are owed until month 3."""
+    until = np.where(np.arange(MONTHS) < 3, 500.0, 100.0)
+    assert advised(course(until, 0.3), 0.0, 0.05)[1][0] == WAIT
+    assert advised(course(np.full(MONTHS, 500.0), 0.3), 0.0, 0.05)[1][0] == NOW
 
 
 def test_a_contract_with_no_end_in_sight_leaves_nothing_to_those_who_wait_for_it():

@@ -20,6 +20,8 @@ SIDES = (("incumbent_usd_per_month", "staying_re_engineering", "failure_usd_per_
          ("rival_usd_per_month", "rival_re_engineering", "rival_failure_usd"))  # fmt: skip
 """What a month costs who stays, and who has gone."""
 STEPS_A_MONTH = 8
+ROUNDING = 1e-9
+"""A gain below this share of what is paid is none: two equal bills differ by their last digits."""
 MAP_STEPS = 96
 """Steps of the lattice over the whole horizon, where a map asks it for thousands of cases."""
 SCALES = 201
@@ -68,8 +70,9 @@ def advised(course: Windows, volatility: Any, rate: float, a_month: int = STEPS_
     """The option and what to do today, in the shape of the bills and volatilities; so many steps in a month."""
     option = exit_lattice(course, volatility, rate, max((len(course.years) - 1) * a_month, 1))
     at_once = course.value[0] - course.cost[0] - course.switching_cost[0]
-    later = np.where(option.chance >= 1 / 2, WAIT, STAY)
-    return option, np.where((at_once > 0) & (at_once >= option.waiting), NOW, later)
+    nothing = ROUNDING * np.abs(course.value[0])
+    later = np.where((option.chance >= 1 / 2) & (option.value > nothing), WAIT, STAY)
+    return option, np.where((at_once > nothing) & (at_once >= option.waiting), NOW, later)
 
 
 def regions(found: "Leaving", ratios: Array, volatilities: Array) -> Any:

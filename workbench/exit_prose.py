@@ -110,9 +110,24 @@ def power(found: "Leaving") -> Prose:
     """What an incumbent can make of it."""
     return say(
         "The bill lets {here} charge up to {cap} a month more before one would go; price rises to be expected cost"
-        " {rises} over the horizon.",
+        " {rises} over the horizon, and portable parts would be worth {parts} to whoever must fear them.",
         here=Name(found.here.provider), cap=_money(found, found.premium_cap), rises=_money(found, found.price_rises),
+        parts=_money(found, round(found.portable_value)),
     )  # fmt: skip
+
+
+def move(found: "Leaving") -> Prose:
+    """How long the data takes on its way out, against the days in which a waiver of egress holds."""
+    told = found.as_move()
+    days, window = (Cited(told[n], "day", found.rows, Evidence.ESTIMATED, text=plain(round(told[n]), "")) for n in (
+        "days", "waiver_days"))  # fmt: skip
+    here, which = Name(found.here.provider), "all of it" if told["within_waiver"] else "a part"
+    rest = say("{here} waives egress for who leaves within {window} days, if it grants it: {which} gets out in time.",
+               here=here, window=window, which=which)  # fmt: skip
+    if not told["waiver_days"]:
+        rest = say("No waiver of egress is on record for {purpose} from {here}.", here=here,
+                   purpose=PURPOSES[found.ties.purpose])  # fmt: skip
+    return say("The data takes {days} days to move, on average. {rest}", days=days, rest=rest)
 
 
 def risk(found: "Leaving") -> Prose:
@@ -251,5 +266,5 @@ def section(found: "Leaving | None") -> Stack:
 def sentences(found: "Leaving") -> tuple[Prose, ...]:
     """All of it, in the order in which it is read."""
     own = [owned] if found.rival.owned else []
-    told = (bill, *own, advice, rule, ahead, power, risk, hedge, portability, law, ranking)
+    told = (bill, move, *own, advice, rule, ahead, power, risk, hedge, portability, law, ranking)
     return tuple(text(found) for text in told)

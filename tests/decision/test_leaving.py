@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import workbench as wb
+from workbench import exit_prose
 from workbench.decision import options
 from workbench.decision.bill import day_of
 from workbench.decision.exits import Ranked, Ranking, ranking
@@ -98,6 +99,18 @@ def test_a_slow_link_outlasts_the_waiver_and_both_bills_run_on():
     slow, fast = (with_lockin(link_gbit_per_s=r) for r in (0.2, 40.0))
     assert slow.parts["egress"] > fast.parts["egress"]
     assert slow.parts["dual_running"] > fast.parts["dual_running"]
+
+
+def test_the_time_to_move_is_told_against_the_window_of_the_waiver():
+    slow, fast = (with_lockin(link_gbit_per_s=r) for r in (0.2, 40.0))
+    told = {name: leaving.as_dict()["move"] for name, leaving in (("slow", slow), ("fast", fast))}
+    assert told["slow"]["days"] == pytest.approx(200 * told["fast"]["days"])
+    assert not told["slow"]["within_waiver"]
+    assert told["fast"]["within_waiver"]
+    assert "a part gets out in time" in str(exit_prose.move(slow))
+    assert "all of it gets out in time" in str(exit_prose.move(fast))
+    assert found("chat").as_dict()["move"]["within_waiver"] is None
+    assert "No waiver of egress" in str(exit_prose.move(found("chat")))
 
 
 def test_who_moves_between_gpu_and_tpu_rewrites_for_other_chips():

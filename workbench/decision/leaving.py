@@ -187,7 +187,7 @@ class Leaving:
             "later": [{"months": m, "exit_cost": usd} for m, usd in self.later.items()],
             "portability": self.portability, "effort": self._effort(),
             "conformance": [c.as_dict(scenario.as_of) for c in self.conformance],
-            "by_month": self._months(low, high),
+            "move": self.as_move(), "by_month": self._months(low, high),
             "option_value": float(worth.option.value), "wait": worth.advice == WAIT, "advice": worth.advice,
             "value_of_waiting": float(worth.option.value) - max(float(self.mean("npv")[0]), 0.0),
             "chance_to_leave": float(worth.option.chance), "threshold": worth.threshold,
@@ -201,6 +201,13 @@ class Leaving:
             "ranking": self.ranking.as_dict(),
             "rows": list(self.rows), "evidence": self.evidence, "stamp": dict(self.stamp),
         }  # fmt: skip
+
+    def as_move(self) -> dict[str, Any]:
+        """The data on its way out today, on average, against the window in which a waiver of egress holds."""
+        days, window = self.mean("move_days")[0], self.middle("waiver_days")
+        return {"gb": float(self.mean("exit_gb")[0]), "days": float(days), "waiver_days": window,
+                "waived_gb": float(self.mean("waived_gb")[0]),
+                "within_waiver": bool(days <= window) if window else None}  # fmt: skip
 
     def _effort(self) -> dict[str, Any]:
         days, usd = (self.mean(n)[0] for n in ("surface", "re_engineering"))

@@ -16,6 +16,7 @@ from workbench.stated import NotNegative, Planning, Positive, Text
 from workbench.stated import Range as Range  # noqa: PLC0414 who asks for records asks for it here
 
 T = TypeVar("T")
+Law = tuple[str, tuple[float, ...]]
 
 
 class WorkbenchError(Exception):
@@ -119,6 +120,7 @@ class Quantity:
     as_of: date | None = None
     label: str = ""
     note: str = ""
+    law: Law = ("triangular", ())
 
     @property
     def uncertain(self) -> bool:
@@ -305,8 +307,7 @@ class Incumbent:
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """The user's own terms: discounts off list by provider, the support plan, what a week of waiting costs (in the
-    scenario's currency)."""
+    """The user's own terms: discounts by provider, the support plan, what a week of waiting costs (own currency)."""
 
     negotiated_discount: Mapping[str, Annotated[float, Ge(0), Le(1)]] = field(default_factory=dict)
     support: Literal["none", "business", "enterprise"] = "business"

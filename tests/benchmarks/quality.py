@@ -8,7 +8,8 @@ from scipy.stats import qmc
 from timing import Row, child, cpu
 
 from workbench.decision import outcome, value
-from workbench.decision.draws import Draws, draw, triangular, uncertain
+from workbench.decision.draws import Draws, draw, uncertain
+from workbench.decision.laws import quantile
 
 SEEDS, SIZES, BEST = 24, (512, 4096), 10
 FIGURES = ("mean", "mean difference to the rival", "P10", "P90", "perfect information")
@@ -18,7 +19,7 @@ def _from(points, legs):
     """A column of points for each uncertain thing: the shocks first, then the quantities as options name them."""
     quantities, shocks = uncertain(legs)
     columns = dict(zip([*shocks, *quantities], points.T[:, :, None], strict=True))
-    made = {k: triangular(columns[k], q) for k, q in quantities.items()}
+    made = {k: quantile(columns[k], q) for k, q in quantities.items()}
     return Draws(made | {k: ndtri(columns[k]) for k in shocks}, quantities)
 
 

@@ -14,7 +14,8 @@ from scipy import stats
 
 from tests import tiny
 from workbench import store
-from workbench.decision.draws import MARKET, central, draw, key, shock_key, triangular
+from workbench.decision.draws import MARKET, central, draw, key, shock_key
+from workbench.decision.laws import triangular
 from workbench.decision.offers import Option
 from workbench.records import Price, Quantity
 

@@ -17,7 +17,8 @@ from workbench.decision import limits
 from workbench.decision.capacity import Array, Capacity, Rules
 from workbench.decision.copula import Tie, ties
 from workbench.decision.desk import Desk
-from workbench.decision.draws import Draws, central, triangular
+from workbench.decision.draws import Draws, central
+from workbench.decision.laws import middle
 from workbench.decision.offers import Option
 from workbench.decision.outcome import axis, evaluate
 from workbench.decision.study import feasible
@@ -245,7 +246,7 @@ def _better(option: Option, shares: tuple[Quantity, ...]) -> Array:
 
 def _median(quantity: Quantity) -> float:
     """Of an input, as `central` draws it."""
-    return float(triangular(np.array(1 / 2), quantity)) if quantity.uncertain else float(quantity.value)
+    return middle(quantity) if quantity.uncertain else float(quantity.value)
 
 
 # --- what no other beats

@@ -9,7 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from workbench.records import Basis, Evidence, Facts, Price, Quantity, Range, Scenario, Scoped, Service, WorkbenchError
+from workbench.decision import laws
+from workbench.records import (
+    Basis,
+    Evidence,
+    Facts,
+    Law,
+    Price,
+    Quantity,
+    Range,
+    Scenario,
+    Scoped,
+    Service,
+    WorkbenchError,
+)
 
 PRECEDENCE = ("provider", "product", "gpu", "basis", "workload", "provider_kind")
 """Of two rows that fit, the one whose scope names the earlier of these is taken."""
@@ -90,9 +103,25 @@ class Desk:
         for scoped in self._by_name.get(name, ()):
             if all(scope.get(part) == wanted for part, wanted in scoped.scope.items()):
                 label = f"{name} ({', '.join(scoped.scope.values())})" if scoped.scope else name
-                return replace(scoped.quantity, name=rename or name, label=label)
+                return replace(scoped.quantity, name=rename or name, label=label, law=self._law(name))
         text = ", ".join(f"{k} {v}" for k, v in scope.items() if v)
         raise WorkbenchError(f"assumptions.csv: {name}", f"no row for {text or 'it'}", "add a row with low and high")
+
+    def known(self, name: str, **scope: str | None) -> bool:
+        """Whether a row fits."""
+        rows = self._by_name.get(name, ())
+        return any(all(scope.get(part) == wanted for part, wanted in s.scope.items()) for s in rows)
+
+    @cached_property
+    def _laws(self) -> dict[str, Law]:
+        return laws.laws(self.facts.parameters)
+
+    def _law(self, name: str) -> Law:
+        """As rows say; where they weigh its low, value and high, the scenario's own weights go before them."""
+        ends = [laws.WEIGHT.format(name=name, end=end) for end in laws.ENDS]
+        if all(end in self._by_name for end in ends):
+            return "switch", tuple(float(self.assumption(end).value) for end in ends)
+        return self._laws.get(name, laws.TRIANGULAR)
 
     def yours(self, name: str, value: float | Range, unit: str, key: str, scale: float = 1.0) -> Quantity:
         """A number of the scenario, with the line it stands on (none for a default that the file leaves out)."""

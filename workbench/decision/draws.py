@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.decision.laws import middle, quantile
 from workbench.records import Evidence, Quantity
 
 Array = NDArray[np.float64]
@@ -94,7 +95,7 @@ def uncertain(options: Iterable[Bound]) -> tuple[dict[Key, Quantity], list[Key]]
 
 
 def draw(options: Iterable[Bound], size: int, seed: int, together: Sequence[Together] = ()) -> Draws:
-    """`size` draws of every uncertain quantity, triangular between low, value and high, and of every shock, normal.
+    """`size` draws of every uncertain quantity by its law, and of every shock, normal.
 
     Each column has one draw in each of `size` strata of equal probability, in an order of its own; columns that are
     `together` have the same values in an order that is correlated (a Gaussian copula; Iman and Conover, 1982).
@@ -104,7 +105,7 @@ def draw(options: Iterable[Bound], size: int, seed: int, together: Sequence[Toge
     orders = {}
     for k, quantity in quantities.items():
         orders[k], generator = _strata(k, size, seed)
-        values[k] = triangular((orders[k] + generator.random(size)) / size, quantity)
+        values[k] = quantile((orders[k] + generator.random(size)) / size, quantity)
     for k in shocks:
         orders[k], _ = _strata(k, size, seed)
         values[k] = normal[orders[k]]
@@ -128,12 +129,10 @@ def _correlated(
 
 
 def central(options: Iterable[Bound]) -> Draws:
-    """One draw with every input at its median."""
+    """One draw with every input at its median, and of several models the one with the most weight."""
     quantities, shocks = uncertain(options)
-    middle = np.full((1, 1), 1 / 2)
-    return Draws(
-        {k: triangular(middle, q) for k, q in quantities.items()} | dict.fromkeys(shocks, middle * 0), quantities
-    )
+    values = {k: np.full((1, 1), middle(q)) for k, q in quantities.items()}
+    return Draws(values | dict.fromkeys(shocks, np.zeros((1, 1))), quantities)
 
 
 def _strata(k: Key, size: int, seed: int) -> tuple[NDArray[np.int64], np.random.Generator]:
@@ -147,12 +146,3 @@ def _normal_quantiles(size: int) -> Array:
     """The standard normal at the middle of each stratum."""
     normal = NormalDist()
     return np.array([normal.inv_cdf((i + 1 / 2) / size) for i in range(size)])
-
-
-def triangular(share: Array, quantity: Quantity) -> Array:
-    """The quantile at `share` of the triangular distribution with mode `value` between `low` and `high`."""
-    low, mode, high = quantity.low, quantity.value, quantity.high
-    split = (mode - low) / (high - low)
-    rising = low + np.sqrt(share * (high - low) * (mode - low))
-    falling = high - np.sqrt((1 - share) * (high - low) * (high - mode))
-    return np.where(share < split, rising, falling)

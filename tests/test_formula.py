@@ -17,11 +17,11 @@ import pytest
 
 from tests.quantities import UREG
 from workbench import formula
-from workbench.models import coldstart, cost, exit_cost, goodput, serving
+from workbench.models import coldstart, cost, exit_cost, goodput, price, serving
 from workbench.records import WorkbenchError
 from workbench.units import Share, Usd
 
-MODULES = (cost, goodput, coldstart, serving, exit_cost)
+MODULES = (cost, price, goodput, coldstart, serving, exit_cost)
 FORMULAS = {(m, name): f.function for m in MODULES for name, f in formula.formulas(m).items()}
 SWAPS = {ast.Mult: operator.truediv, ast.Div: operator.mul}
 KEPT = {ast.Mult: operator.mul, ast.Div: operator.truediv}

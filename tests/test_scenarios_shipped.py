@@ -164,10 +164,10 @@ def test_health_buys_another_machine_without_confidential_computing() -> None:
 # --- finetune: a day in seven
 
 
-def test_finetuning_round_the_clock_has_another_answer_and_no_flex_start() -> None:
+def test_finetuning_round_the_clock_is_rivalled_by_a_commitment_and_has_no_flex_start() -> None:
     weekly, clock = decided("finetune"), changed("finetune", demand={"active_share": 1.0, "sessions_per_month": 1.0})
     flexible = {o.plan.id for o in weekly.study.outcomes if Basis.FLEX_START in {leg.basis for leg in o.plan.legs}}
-    assert best(clock) != best(weekly)
+    assert [d.rival.plan.head.basis is Basis.COMMITTED for d in (weekly, clock)] == [False, True]
     assert flexible
     assert flexible <= {option.id for option in clock.study.excluded}
 

@@ -9,10 +9,10 @@ import pytest
 
 from tests.quantities import UREG, expression
 from workbench import formula, units
-from workbench.models import coldstart, cost, exit_cost, goodput, serving
+from workbench.models import coldstart, cost, exit_cost, goodput, price, serving
 
 DATASETS = Path(__file__).parents[1] / "datasets"
-MODULES = (cost, goodput, coldstart, serving, exit_cost)
+MODULES = (cost, price, goodput, coldstart, serving, exit_cost)
 
 
 def typed_columns() -> list[tuple[str, str]]:

@@ -41,12 +41,14 @@ def scaled(quote: Quantity, by: float) -> Quantity:
 
 
 def mean_with(decision: Decision, plan: Plan, old: Quantity, new: Quantity) -> float:
-    """The mean of a plan drawn from nothing again, with one quantity exchanged."""
+    """The mean of a plan evaluated from nothing again, with one quantity exchanged and all else drawn as before."""
     legs = tuple(
         replace(leg, inputs={n: replace(new, name=q.name) if key(q) == key(old) else q for n, q in leg.inputs.items()})
         for leg in plan.legs
     )
-    draws = draw(legs, decision.scenario.draws, decision.scenario.seed)
+    again, known = draw(legs, decision.scenario.draws, decision.scenario.seed), decision.study.draws.values
+    same = {k: v for k, v in known.items() if k in again.values and k != key(old)}
+    draws = replace(again, values={**again.values, **same})
     return float(monthly(replace(plan, legs=legs), draws, decision.scenario.months).sum(axis=1).mean())
 
 

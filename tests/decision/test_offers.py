@@ -14,7 +14,7 @@ from workbench import formula, store
 from workbench.decision import answer
 from workbench.decision.draws import draw, key
 from workbench.decision.offers import Option, options
-from workbench.models import cost, goodput
+from workbench.models import cost, goodput, price
 from workbench.records import Basis, Constraints, Facts, Quote, Scenario
 
 DATASETS = Path(__file__).parents[2] / "datasets"
@@ -205,7 +205,7 @@ def test_every_option_has_an_id_of_its_own(asked):
 def units() -> dict[str, str]:
     return {
         argument: formula.unit_of(made.function, argument).text
-        for module in (cost, goodput)
+        for module in (cost, price, goodput)
         for made in formula.formulas(module).values()
         for argument in made.arguments
     }

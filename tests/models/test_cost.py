@@ -111,9 +111,7 @@ UNITS = {
 NAMED = {
     "growth_per_month": (-0.05, 0.1), "utilisation": (0.05, 1.0), "active_share": (0.1, 1.0), "batch_fill": (0.1, 1.0),
     "peak_floor": (1.0, 4.0), "goodput_loss": (0.0, 2.0), "quantum_hours": (1 / 3600, 1.0), "month": (0.0, 59.0),
-    "market_shock": (-3.0, 3.0), "offer_shock": (-3.0, 3.0), "committed_shock": (-3.0, 3.0),
-    "market_volatility": (0.0, 0.1), "offer_volatility": (0.0, 0.1), "committed_volatility": (0.0, 0.1),
-    "bridged": (0.0, 1.0), "term_start": (0.0, 59.0),
+    "bridged": (0.0, 1.0),
 }  # fmt: skip
 LEAVES = formula.leaves(cost, ("monthly_cost",))
 TABLES = ("egress_edges", "egress_rates", "storage_edges", "storage_rates", "support_edges", "support_rates")
@@ -169,7 +167,7 @@ RISES = (
     "growth_per_month", "tokens_in_per_month", "tokens_out_per_month", "gpu_hours_per_month",
     "runs_per_month", "gpu_hours_per_run", "requests_per_month", "gpu_hours_per_request", "confidential_overhead",
     "peak_floor", "spare_share", "minimum_hours", "wakeups_per_month", "idle_timeout_hours", "gpus_per_replica",
-    "goodput_loss", "price_drift", "market_shock", "offer_shock", "committed_drift", "committed_shock", "list_price",
+    "goodput_loss", "price_factor", "committed_price_factor", "list_price",
     "vcpus_per_gpu", "vcpu_price", "memory_per_gpu", "memory_price", "region_multiplier", "platform_premium",
     "committed_list_price", "market_price", "bridge_premium", "model_billion_parameters",
     "waiting_usd_per_month", "egress_gb_per_month", "egress_rates", "stored_gb",
@@ -183,12 +181,10 @@ FALLS = (
     "batch_throughput", "utilisation", "batch_fill", "negotiated_discount", "horizon_months",
 )  # fmt: skip
 NEITHER = {
-    "month": "the axis", "term_start": "the axis", "hours_per_month": "longer months hold more work an accelerator",
+    "month": "the axis", "hours_per_month": "longer months hold more work an accelerator",
     "active_share": "fewer hours need more accelerators at once", "gpus_per_instance": "rounding up to whole instances",
     "sessions_per_month": "rounding up to the billing quantum", "quantum_hours": "rounding up to the billing quantum",
-    "age_months": "drift has either sign", "committed_age_months": "drift has either sign",
-    "market_volatility": "shocks have either sign", "offer_volatility": "shocks have either sign",
-    "committed_volatility": "shocks have either sign", "committed_gpus": "a commitment may save or not",
+    "committed_gpus": "a commitment may save or not",
     "lead_time_months": "the bridge may be cheaper", "bridged": "the bridge may be cheaper",
     "unavailable_share": "the bridge may be cheaper", "egress_edges": "rates may rise or fall with the tier",
     "storage_edges": "rates may rise or fall with the tier",
@@ -235,7 +231,7 @@ def test_each_direction_is_seen_to_move_the_cost(name):
     inputs |= {"egress_edges": np.array([100.0]), "egress_rates": np.array([0.1, 0.05]), "other_spend": 0.0,
                "storage_edges": np.array([100.0]), "storage_rates": np.array([0.1, 0.05]),
                "support_edges": np.array([1e4]), "support_rates": np.array([0.1, 0.05]), "lead_time_months": 30.0,
-               "peak_floor": 1.0, "market_shock": 0.0, "offer_shock": 0.0, "committed_shock": 0.0}  # fmt: skip
+               "peak_floor": 1.0}  # fmt: skip
     if name == "peak_floor":
         inputs["utilisation"] = 1.0
     if name == "minimum_hours":
@@ -388,21 +384,6 @@ def test_how_capacity_is_bought_leaves_the_useful_work_alone(inputs, basis):
         evaluate(higher(inputs, basis, 1.0), "useful_gpu_hours")["useful_gpu_hours"],
         evaluate(inputs, "useful_gpu_hours")["useful_gpu_hours"],
     )
-
-
-def test_a_signed_price_does_not_drift_within_its_term():
-    month = np.arange(24.0)
-    factor = cost.committed_price_factor(month // 12 * 12, 3.0, 0.02, 0.03, 0.03, 1.0, 1.0)
-    assert (factor[:12] == factor[0]).all()
-    assert (factor[12:] == factor[12]).all()
-    assert factor[12] > factor[0]
-
-
-def test_age_and_horizon_widen_a_price_by_one_process():
-    """A price seen three months ago is as uncertain today as today's price is in three months."""
-    shocks = (0.01, 0.03, 0.02, 1.5, -0.5)
-    assert cost.price_factor(0.0, 3.0, *shocks) == cost.price_factor(3.0, 0.0, *shocks)
-    assert cost.price_factor(0.0, 0.0, *shocks) == 1
 
 
 # --- tiers

@@ -11,6 +11,7 @@ from math import ceil
 import numpy as np
 
 from workbench.decision.desk import Desk, age_days, constant, rate, tiers
+from workbench.decision.movement import moves, signed_moves
 from workbench.records import Basis, Evidence, Price, Quantity, Scenario, WorkbenchError
 from workbench.units import CONVERTED, HOUR_SECONDS
 
@@ -145,10 +146,9 @@ def _price(desk: Desk, price: Price) -> Iterator[Quantity]:
     paid = overflow(desk, price) if price.basis is Basis.COMMITTED else price
     yield replace(paid.usd_per_gpu_hour, label=f"price of {paid.provider} {paid.offer}, {paid.basis.replace('_', ' ')}")
     yield constant("age_months", age_days(paid, desk.scenario.as_of) / DAYS_A_MONTH, "months")
-    for name in ("price_drift", "market_volatility", "offer_volatility"):
-        yield desk.assumption(name, **_scope(desk, price, paid.basis))
     if paid.basis is Basis.CONTRACT:
         yield constant("price_factor", 1.0, "x")  # a signed price does not move
+    yield from moves(desk, _scope(desk, price, paid.basis))
     yield from _extras(desk, price)
     premium = desk.premiums.get((price.provider, price.product))
     if premium is None or (price.provider, price.product, price.gpu) in desk.listed:
@@ -210,8 +210,7 @@ def _commitment(desk: Desk, price: Price) -> Iterator[Quantity]:
     label = f"price of {price.provider} {price.offer}, committed {price.term_months} months"
     yield replace(price.usd_per_gpu_hour, name="committed_list_price", label=label)
     yield constant("committed_age_months", age_days(price, desk.scenario.as_of) / DAYS_A_MONTH, "months")
-    yield desk.assumption("price_drift", "committed_drift", **scope)
-    yield desk.assumption("offer_volatility", "committed_volatility", **scope)
+    yield from signed_moves(desk, scope)
     yield desk.assumption("upfront_share_" + price.upfront, "upfront_share")
     yield desk.assumption("committed_share")
 

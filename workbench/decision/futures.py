@@ -19,7 +19,10 @@ from workbench.decision.offers import Option
 from workbench.decision.outcome import P10, P90, evaluate
 from workbench.decision.portfolio import relaxed
 
-MOVING = ("price_drift", "market_volatility", "offer_volatility", "growth_per_month")
+MOVING = (
+    "price_drift", "market_volatility", "offer_volatility", "price_trend_model", "rent_rise", "rent_fall", "turn_month",
+    "step_rate", "step_size", "growth_per_month",
+)  # fmt: skip
 """Inputs that are drawn, beside the movements of prices."""
 FUTURES = 16
 """Enough for a tail of a tenth to hold more than one, few enough to be solved while somebody waits."""

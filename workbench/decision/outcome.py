@@ -12,8 +12,9 @@ import numpy as np
 from workbench import formula
 from workbench.decision.desk import Desk, constant
 from workbench.decision.draws import MARKET, PRICES, Array, Draws, Key, key, shock_key
+from workbench.decision.laws import below
 from workbench.decision.offers import Option
-from workbench.models import cost, goodput
+from workbench.models import cost, goodput, price
 from workbench.records import Evidence, Quantity, Scenario
 
 SUMS = ("platform_spend", "disruption_cost", "operations_cost")
@@ -23,6 +24,8 @@ PARTS = tuple(p for s in (*SUMS, "monthly_cost") for p in formula.formulas(cost)
 HOURS = ("useful_gpu_hours", "billed_gpu_hours", "unused_gpu_hours")
 COUNTED = {"tokens": ("tokens_in_per_month", "tokens_out_per_month"), "requests": ("requests_per_month",),
            "runs": ("runs_per_month",)}  # fmt: skip
+MOVED = ("price_factor", "committed_price_factor")
+"""How far prices have moved: made by `models.price` before the cost, as the loss of goodput is."""
 FAILURES = ("gpu_hours_between_failures", "restart_h", "checkpoint_h", "interruptions_per_hour")
 RATES = {"egress_rates", "storage_rates", "support_rates"}
 MILLION = 1e6
@@ -132,20 +135,26 @@ BUFFER = 512
 """Elements of NumPy's buffer, the least that a common number of draws exceeds."""
 
 
-def arrays(option: Option, draws: Draws, months: int, committed: Array | None = None) -> dict[str, Any]:
-    """The option's inputs in their natural shapes: a constant (), an uncertain input (draw,), an axis (month, 1)."""
+def arrays(
+    option: Option, draws: Draws, months: int, committed: Array | None = None, known: Known = None
+) -> dict[str, Any]:
+    """The option's inputs in their natural shapes: a constant (), an uncertain input (draw,), an axis (month, 1); what
+    is `known` goes before them. Prices are moved (month, draw), and the loss of goodput is known."""
     values: Values = {name: _shaped(name, draws.of(k, q)) for name, k, q in _keys(option)}
     values["month"] = axis(months)[:, None]
     values["market_shock"] = draws.of(MARKET)
     values["offer_shock"] = draws.of(shock_key(option.inputs["list_price"]))
+    values["step_wait"] = _wait(option, values["offer_shock"])
     if option.term_months:
         whole = option.term_months >= months  # one term: what it holds and when it began are the same in every month
         values["term_start"] = 0.0 if whole else values["month"] // option.term_months * option.term_months
         values["committed_shock"] = draws.of(shock_key(option.inputs["committed_list_price"]))
+        values["committed_wait"] = _wait(option, values["committed_shock"])
         held_gpus = np.zeros(months) if committed is None else committed
         values["committed_gpus"] = float(held_gpus[0]) if whole else held_gpus[:, None]
     values["goodput_loss"] = goodput_loss(option, values)
-    return values
+    values |= known or {}
+    return values | moved_prices(option, values)
 
 
 def _shaped(name: str, value: Any) -> Any:
@@ -155,6 +164,19 @@ def _shaped(name: str, value: Any) -> Any:
 
 def _keys(option: Option) -> list[tuple[str, Key, Quantity]]:
     return [(name, key(q), q) for name, q in option.inputs.items()]
+
+
+def _wait(option: Option, shock: Any) -> Any:
+    """Until a list price steps, counted in mean waits: exponential, as late as the offer's own movement is high."""
+    return -np.log1p(-below(shock)) if "step_rate" in option.inputs else 0.0
+
+
+def moved_prices(option: Option, values: Mapping[str, Any]) -> Values:
+    """How far the option's prices have moved, (month, draw), from its inputs; a signed price does not."""
+    wanted = tuple(name for name in MOVED[: 2 if option.term_months else 1] if name not in option.inputs)
+    with narrow():
+        made = formula.results(price, {n: v for n, v in values.items() if n not in wanted}, wanted)
+    return {name: made[name] for name in wanted}
 
 
 def goodput_loss(option: Option, values: Mapping[str, Any]) -> Any:
@@ -185,7 +207,7 @@ def _same(one: Quantity, other: Quantity | None) -> bool:
 def evaluate(option: Option, draws: Draws, months: int, committed: Array | None, *, known: Known = None) -> Values:
     """All values behind the monthly cost of one option, over (month, draw); `known` holds what is computed already."""
     with narrow():
-        return formula.evaluate(cost, {**arrays(option, draws, months, committed), **(known or {})}, TOTAL)
+        return formula.evaluate(cost, arrays(option, draws, months, committed, known), TOTAL)
 
 
 @contextmanager
@@ -201,7 +223,7 @@ def monthly(plan: Plan, draws: Draws, months: int, known: Known = None) -> Array
     """Accrued cost of a plan, (draws, months)."""
     total: Any = 0.0
     for leg, committed in zip(plan.legs, plan.committed_gpus, strict=True):
-        bound = {**arrays(leg, draws, months, committed), **(known or {})}
+        bound = arrays(leg, draws, months, committed, known)
         with narrow():
             total = total + formula.results(cost, bound, TOTAL)["monthly_cost"]
     return np.broadcast_to(total, (months, draws.size)).T
@@ -219,6 +241,8 @@ def held(plan: Plan, base: tuple[Values, ...], k: Key, at: Any) -> float:
         changed = {name: _shaped(name, at) for name, other, _ in _keys(leg) if other == k}
         if changed.keys() & set(FAILURES):
             changed["goodput_loss"] = goodput_loss(leg, {**values, **changed})
+        if formula.affected(price, frozenset(changed)):
+            changed |= moved_prices(leg, {**values, **changed})
         stale = formula.affected(cost, frozenset(changed)) - leg.inputs.keys()
         kept = {name: value for name, value in values.items() if name not in stale}
         with narrow():
@@ -283,7 +307,7 @@ def outcome(
     parts = dict.fromkeys(PARTS, 0.0)
     cash, present = np.zeros(months), 0.0
     for leg, committed in zip(plan.legs, plan.committed_gpus, strict=True):
-        bound = {**arrays(leg, draws, months, committed), **(known or {})}
+        bound = arrays(leg, draws, months, committed, known)
         with narrow():
             values = formula.results(cost, bound, (*TOTAL, *PARTS))
         total = total + values["monthly_cost"]
@@ -367,6 +391,7 @@ def _cited(leg: Option) -> dict[str, list[Quantity]]:
     for part in PARTS:
         names = formula.leaves(cost, (part,), bound)
         names += FAILURES if "goodput_loss" in names else ()
+        names += formula.leaves(price, tuple(name for name in MOVED if name in names), bound)
         found[part] = sorted(
             (q for n in names if (q := leg.inputs.get(n)) and q.rows), key=lambda q: q.name not in PRICES
         )

@@ -15,7 +15,7 @@ from workbench.records import WorkbenchError
 from workbench.units import (  # isort: skip
     Engineers, EngineersPerProvider, Gb, GbPerGpu, GbPerMonth, GpuHoursPerMonth, GpuHoursPerRequest, GpuHoursPerRun,
     Gpus, GpusPerInstance, Hours, HoursPerMonth, Instances, MonthCount, Months, PerMonth, Providers, Ratio,
-    RequestsPerMonth, RunsPerMonth, Share, SharePerMonth, TokensPerGpuHour, TokensPerMonth, Usd, UsdPerEngineerMonth,
+    RequestsPerMonth, RunsPerMonth, Share, TokensPerGpuHour, TokensPerMonth, Usd, UsdPerEngineerMonth,
     UsdPerGb, UsdPerGbHour, UsdPerGbMonth, UsdPerGpu, UsdPerGpuHour, UsdPerGpuMonth, UsdPerHour, UsdPerMonth,
     UsdPerVcpuHour, VcpusPerGpu,
 )  # fmt: skip
@@ -141,24 +141,6 @@ def fleet_gpus(billed_gpu_hours: GpuHoursPerMonth, hours_per_month: HoursPerMont
 
 
 # --- the price of an hour
-
-
-def price_factor(
-    month: MonthCount, age_months: MonthCount, price_drift: SharePerMonth, market_volatility: Share,
-    offer_volatility: Share, market_shock: Ratio, offer_shock: Ratio,
-) -> Ratio:  # fmt: skip
-    """How far a price has moved since it was seen: shocks are standard normals, volatilities for a root of a month."""
-    time, shock = age_months + month, market_volatility * market_shock + offer_volatility * offer_shock
-    return np.exp(price_drift * time + shock * np.sqrt(time))
-
-
-def committed_price_factor(
-    term_start: MonthCount, committed_age_months: MonthCount, committed_drift: SharePerMonth,
-    market_volatility: Share, committed_volatility: Share, market_shock: Ratio, committed_shock: Ratio,
-) -> Ratio:  # fmt: skip
-    """The same process, read at `term_start`, the month in which the running term began: a signed price stays."""
-    time, shock = committed_age_months + term_start, market_volatility * market_shock
-    return np.exp(committed_drift * time + (shock + committed_volatility * committed_shock) * np.sqrt(time))
 
 
 def extra_price(

@@ -136,7 +136,8 @@ def _inputs(study: Study, leading: Sequence[Outcome]) -> dict[Key, Named]:
         found |= {
             shock_key(q): ("movement of the " + q.text, None, q.rows) for n, q in leg.inputs.items() if n in PRICES
         }
-        found.setdefault(MARKET, ("market price", None, leg.inputs["market_volatility"].rows))
+        if "market_volatility" in leg.inputs:  # a list price moves in steps, not with a market
+            found.setdefault(MARKET, ("market price", None, leg.inputs["market_volatility"].rows))
     return {k: found[k] for k in study.draws.values if k in found}
 
 

@@ -33,7 +33,7 @@ class Planner(widgets.VBox):
         self.asked = commitments(face.facts(scenario.as_of), scenario)
         self.found: Purchase | None = None
         self.work, self.price = (_slider(text) for text in ("work, times today's", "price by the hour, times today's"))
-        self.verdict, self.pictures = widgets.HTML(), Pictures()
+        self.verdict, self.pictures = widgets.HTML().add_class("workbench-verdict"), Pictures()
         self._timer: asyncio.TimerHandle | None = None
         for each in (self.work, self.price):
             each.observe(self._moved, "value")

@@ -26,6 +26,8 @@ MOST = 12
 """Orders that the calendar shows."""
 THIN = 0.06
 """Share of the stack below which a name would not fit."""
+ROOM = 160
+"""Pixels beside the stack for names."""
 BOUND, LOOSE = "committed", "by the hour"
 HUES = {BOUND: COLOURS["answer"], LOOSE: COLOURS["range"]}
 
@@ -82,7 +84,7 @@ def stack(source: Any) -> "alt.LayerChart":
         align="left", dx=16, color=TEXT).encode(x=x, y="middle:Q", text="capacity:N")  # fmt: skip
     edges = [marks().transform_filter("isValid(datum.low)").mark_line(color=TEXT, strokeDash=[5, 3]).encode(
         x=x, y=alt.Y(f"{end}:Q")) for end in ("low", "high")]  # fmt: skip
-    return layered(chart(rows, WIDE, height=TALL), bars, names, *edges)
+    return layered(chart(rows, WIDE - ROOM, height=TALL), bars, names, *edges)
 
 
 # --- what other commitments would cost

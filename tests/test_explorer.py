@@ -210,34 +210,11 @@ def test_a_day_before_the_first_row_is_refused_in_words(chat):
 # --- the form in JupyterLab
 
 
-<<<<<<< HEAD
 @pytest.mark.browser
 def test_a_slider_in_jupyterlab_moves_verdict_and_charts_and_asks_no_other_machine(browser, lab, tmp_path):
     page = browser.page
     page.set_default_timeout(60_000)
     opened(page, lab(copied(NOTEBOOK, tmp_path)).format(NOTEBOOK.name))
-=======
-def in_lab(browser, lab, folder, notebook):
-    """The page of a copy of the notebook in JupyterLab, its kernel ready for work, all cells run without an error."""
-    root = folder / "notebooks"
-    root.mkdir()
-    shutil.copy(notebook, root)
-    page = browser.page
-    page.set_default_timeout(90_000)
-    page.goto(lab(root).format(notebook.name))
-    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    page.locator(".workbench-pictures svg").first.wait_for()
-    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
-    assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']").count() == 0
-    return page
-
-
-@pytest.mark.browser
-def test_a_slider_in_jupyterlab_moves_verdict_and_charts_and_asks_no_other_machine(browser, lab, tmp_path):
-    page = in_lab(browser, lab, tmp_path, NOTEBOOK)
->>>>>>> 135f9e0 (Notebook 04 in a browser: a real slider moves the plan and its charts, and nothing is asked of another machine; the three notebooks' tests share their start)
 
     verdict = page.locator(VERDICT)
     assert "4,096 draws" in verdict.inner_text(), "the form moved though nobody touched it"

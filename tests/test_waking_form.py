@@ -1,21 +1,13 @@
 """The form of a pool: theory while a slider moves, a simulation when it rests, charts that are built once."""
 
 import asyncio
-<<<<<<< HEAD
-=======
-import time
->>>>>>> 135f9e0 (Notebook 04 in a browser: a real slider moves the plan and its charts, and nothing is asked of another machine; the three notebooks' tests share their start)
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import workbench as wb
-<<<<<<< HEAD
 from tests.page import PICTURES, VERDICT, copied, nudged, opened
-=======
-from tests.test_explorer import in_lab
->>>>>>> 135f9e0 (Notebook 04 in a browser: a real slider moves the plan and its charts, and nothing is asked of another machine; the three notebooks' tests share their start)
 from workbench import waking_form
 from workbench.decision import pool
 from workbench.models.policies import Modal
@@ -160,13 +152,9 @@ def test_a_setting_that_cannot_be_is_refused_in_words_and_left_again(form, monke
 
 @pytest.mark.browser
 def test_a_slider_in_jupyterlab_moves_the_cold_hump_and_asks_no_other_machine(browser, lab, tmp_path):
-<<<<<<< HEAD
     page = browser.page
     page.set_default_timeout(90_000)
     opened(page, lab(copied(NOTEBOOK, tmp_path)).format(NOTEBOOK.name))
-=======
-    page = in_lab(browser, lab, tmp_path, NOTEBOOK)
->>>>>>> 135f9e0 (Notebook 04 in a browser: a real slider moves the plan and its charts, and nothing is asked of another machine; the three notebooks' tests share their start)
 
     verdict, charts = page.locator(VERDICT), page.locator(PICTURES)
     assert charts.count() == 3

@@ -231,7 +231,7 @@ def _nodes(found: "Purchase", bound: "Bound") -> dict[str, int]:
 def _told(found: "Purchase", bound: "Bound", made: Mapping[str, Any]) -> str:
     """What stands behind a resource: the offer, how much of it, what the work costs on it, and the row of its price."""
     months = next((m for b, m in found.used if b.option.id == bound.option.id), None)
-    amount = f"up to {max(months):,.1f} accelerators" if months else "stands in for what the plan has, and cannot be had"
+    amount = f"up to {max(months):,.1f} accelerators" if months else "stands in where the plan's own cannot be had"
     limit = f"limit {made['max_hourly_cost']:.2f} USD a machine-hour" if "max_hourly_cost" in made else "no limit"
     rows = ", ".join(dict.fromkeys(bound.option.inputs["list_price"].rows))
     work = float(np.mean(bound.unit_costs))

@@ -20,6 +20,7 @@ from workbench.decision.knowing import Learning, learning
 from workbench.decision.outcome import P10, P90
 from workbench.decision.plan import Plan
 from workbench.decision.portfolio import relaxed, solve
+from workbench.decision.procurement import online_ratio
 from workbench.decision.study import Study, study
 from workbench.records import Facts, Infeasible, Scenario
 
@@ -100,6 +101,25 @@ class Purchase:
         scale = self.asked.demand.sum(axis=0) / demand_band(self.asked, 1 / 2)
         return np.array([demand_band(self.asked, share) * scale for share in (P10, P90)])
 
+    @property
+    def unforeseen(self) -> dict[str, Any] | None:
+        """The rule for base work that nobody can forecast: commit a unit when doing its work on demand has cost its
+        fee within the last term. Never dearer than `ratio` times hindsight; None where no commitment ever pays."""
+        held = [b for b in self.place if b.capacity.whole and b.unit_costs[0].mean() < np.inf]
+        loose = [b for b in self.place if b.capacity.kind == "on_demand"]
+        if not held or not loose:
+            return None
+        bound, instead = (min(bs, key=lambda b: b.unit_costs[0].mean()) for bs in (held, loose))
+        fee = float(np.ravel(bound.capacity.rate)[0]) * bound.capacity.term_months
+        month = float(instead.unit_costs[0].mean() * np.ravel(bound.capacity.serves)[0])
+        if fee >= month * bound.capacity.term_months:
+            return None
+        return {
+            "commit": bound.option.id, "accelerators": bound.unit_gpus, "term_months": bound.capacity.term_months,
+            "instead_of": instead.option.id, "on_demand_usd_per_month": month, "threshold_usd": fee,
+            "ratio": float(online_ratio(0.0)),
+        }  # fmt: skip
+
     @cached_property
     def learning(self) -> Learning | None:
         """What it is worth to find out before signing; None where no single option could be chosen."""
@@ -136,7 +156,7 @@ class Purchase:
             "on_demand_only": self.on_demand_only, "liability_after": self.plan.liability_after,
             "shadow_prices": shadow, "considered": [b.option.id for b in self.asked.bound],
             "left_out": [{"offer": option.id, "reason": reason} for option, reason in self.asked.left_out],
-            "rows": self.rows, "stamp": dict(self.stamp),
+            "unforeseen": self.unforeseen, "rows": self.rows, "stamp": dict(self.stamp),
         }  # fmt: skip
 
 

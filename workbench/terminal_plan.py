@@ -35,8 +35,8 @@ def show(found: "Purchase", risks: Sequence[Mapping[str, Any]] = (), console: Co
     if (rule := found.unforeseen) is not None:
         console.print(shown(
             f"Where demand cannot be forecast: commit to {rule['accelerators']:g} of {rule['commit']} once the same "
-            f"work has cost {prose.usd(rule['threshold_usd'])} on {rule['instead_of']} within {rule['term_months']} months; "
-            f"never dearer than {rule['ratio']:g} times what hindsight would pay."))  # fmt: skip
+            f"work has cost {prose.usd(rule['threshold_usd'])} on {rule['instead_of']} within {rule['term_months']} "
+            f"months; never dearer than {rule['ratio']:g} times what hindsight would pay."))  # fmt: skip
     if found.learning is not None:
         console.print(shown(str(prose_plan.find_out(found.learning))))
     rows = found.rows

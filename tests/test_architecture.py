@@ -109,8 +109,10 @@ EXIT = ("sides", "owned", "bill", "peril", "leaving", "going", "ahead", "multicl
 
 @pytest.mark.parametrize("module", in_room("decision"))
 def test_models_are_composed_in_few_places(module):
-    """Money in outcome; a replica and its traffic in waking, on which latency, frontier, pool and replay rest."""
-    composing = {f"decision.{m}" for m in ("outcome", "waking", "latency", "frontier", "pool", "replay", "fed", *EXIT)}
+    """Money in outcome, with what stands beside it and its compiled loop; a replica and its traffic in waking, on which
+    latency, frontier, pool and replay rest."""
+    money, waking = ("outcome", "beside", "loop"), ("waking", "latency", "frontier", "pool", "replay", "fed")
+    composing = {f"decision.{m}" for m in (*money, *waking, *EXIT)}
     assert module in composing or not {m for m in inside(module) if m.startswith("models.")}
 
 

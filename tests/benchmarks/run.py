@@ -39,9 +39,11 @@ def main(bytecode: str) -> None:
     print(f"Python {platform.python_version()}, " + ", ".join(f"{p} {version(p)}" for p in found))
     print(machine())
     tables = {"1. Commands from cold": list(startup.commands(startup.environment(bytecode)))}
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     print(f"from here on: {pin()}")
     import engine
     import kernels
+    import million
     import plan
     import quality
     import rivals
@@ -62,6 +64,9 @@ def main(bytecode: str) -> None:
     tables[f"6. The simulator against C: {what}, CPU time"] = list(kernels.compiled())
     tables[f"7. Other simulators on the same model: {rivals.OURS:,} requests, CPU time"] = list(rivals.benchmark())
     tables["8. The simulator on every core, and from cold, wall time"] = list(kernels.waited_for())
+    if cores:
+        facts = face.facts(scenario.as_of)
+        tables["9. A million draws, wall time on all cores"] = list(million.benchmark(facts, scenario, cores))
     for title, rows in tables.items():
         show(title, rows)
     every = [row for rows in tables.values() for row in rows]

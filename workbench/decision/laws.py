@@ -136,8 +136,12 @@ def _normal() -> tuple[Array, Array]:
 
 
 def below(normal: Any) -> Array:
-    """The share of a standard normal below each value, to six digits."""
-    return np.asarray(np.interp(normal, *_normal()))
+    """The share of a standard normal below each value, to six digits: read from a table with even steps, without a
+    search."""
+    shares = _normal()[1]
+    place = np.clip((np.asarray(normal) + FAR) * (NODES / FAR), 0, 2 * NODES)
+    cell = np.minimum(place.astype(np.intp), 2 * NODES - 1)
+    return np.asarray(shares[cell] + (place - cell) * (shares[cell + 1] - shares[cell]))
 
 
 LAWS = {f.__name__: f for f in (triangular, pert, lognormal, empirical, switch)}

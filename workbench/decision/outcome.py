@@ -1,7 +1,6 @@
 """The only place where models are composed: options and draws become costs."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from math import ceil, floor
@@ -10,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from workbench import formula
+from workbench.decision.beside import FAILURES, MOVED, goodput_loss, moved_prices, narrow, wait
 from workbench.decision.desk import Desk, constant
 from workbench.decision.draws import MARKET, PRICES, Array, Draws, Key, key, shock_key
-from workbench.decision.laws import below
 from workbench.decision.offers import Option
-from workbench.models import cost, goodput, price
+from workbench.models import cost, price
 from workbench.records import Evidence, Quantity, Scenario
 
 SUMS = ("platform_spend", "disruption_cost", "operations_cost")
@@ -24,9 +23,6 @@ PARTS = tuple(p for s in (*SUMS, "monthly_cost") for p in formula.formulas(cost)
 HOURS = ("useful_gpu_hours", "billed_gpu_hours", "unused_gpu_hours")
 COUNTED = {"tokens": ("tokens_in_per_month", "tokens_out_per_month"), "requests": ("requests_per_month",),
            "runs": ("runs_per_month",)}  # fmt: skip
-MOVED = ("price_factor", "committed_price_factor")
-"""How far prices have moved: made by `models.price` before the cost, as the loss of goodput is."""
-FAILURES = ("gpu_hours_between_failures", "restart_h", "checkpoint_h", "interruptions_per_hour")
 RATES = {"egress_rates", "storage_rates", "support_rates"}
 MILLION = 1e6
 P10 = 0.1
@@ -131,30 +127,35 @@ def axis(months: int) -> Array:
 Values = dict[str, Any]
 Known = Mapping[str, Any] | None
 TOTAL = ("monthly_cost",)
-BUFFER = 512
-"""Elements of NumPy's buffer, the least that a common number of draws exceeds."""
 
 
 def arrays(
     option: Option, draws: Draws, months: int, committed: Array | None = None, known: Known = None
 ) -> dict[str, Any]:
+    """The option's inputs, with how far its prices have moved, (month, draw)."""
+    values = inputs(option, draws, months, committed, known)
+    return values | moved_prices(option, values)
+
+
+def inputs(
+    option: Option, draws: Draws, months: int, committed: Array | None = None, known: Known = None
+) -> dict[str, Any]:
     """The option's inputs in their natural shapes: a constant (), an uncertain input (draw,), an axis (month, 1); what
-    is `known` goes before them. Prices are moved (month, draw), and the loss of goodput is known."""
+    is `known` goes before them."""
     values: Values = {name: _shaped(name, draws.of(k, q)) for name, k, q in _keys(option)}
     values["month"] = axis(months)[:, None]
     values["market_shock"] = draws.of(MARKET)
     values["offer_shock"] = draws.of(shock_key(option.inputs["list_price"]))
-    values["step_wait"] = _wait(option, values["offer_shock"])
+    values["step_wait"] = wait(option, values["offer_shock"])
     if option.term_months:
         whole = option.term_months >= months  # one term: what it holds and when it began are the same in every month
         values["term_start"] = 0.0 if whole else values["month"] // option.term_months * option.term_months
         values["committed_shock"] = draws.of(shock_key(option.inputs["committed_list_price"]))
-        values["committed_wait"] = _wait(option, values["committed_shock"])
+        values["committed_wait"] = wait(option, values["committed_shock"])
         held_gpus = np.zeros(months) if committed is None else committed
         values["committed_gpus"] = float(held_gpus[0]) if whole else held_gpus[:, None]
     values["goodput_loss"] = goodput_loss(option, values)
-    values |= known or {}
-    return values | moved_prices(option, values)
+    return values | dict(known or {})
 
 
 def _shaped(name: str, value: Any) -> Any:
@@ -164,26 +165,6 @@ def _shaped(name: str, value: Any) -> Any:
 
 def _keys(option: Option) -> list[tuple[str, Key, Quantity]]:
     return [(name, key(q), q) for name, q in option.inputs.items()]
-
-
-def _wait(option: Option, shock: Any) -> Any:
-    """Until a list price steps, counted in mean waits: exponential, as late as the offer's own movement is high."""
-    return -np.log1p(-below(shock)) if "step_rate" in option.inputs else 0.0
-
-
-def moved_prices(option: Option, values: Mapping[str, Any]) -> Values:
-    """How far the option's prices have moved, (month, draw), from its inputs; a signed price does not."""
-    wanted = tuple(name for name in MOVED[: 2 if option.term_months else 1] if name not in option.inputs)
-    with narrow():
-        made = formula.results(price, {n: v for n, v in values.items() if n not in wanted}, wanted)
-    return {name: made[name] for name in wanted}
-
-
-def goodput_loss(option: Option, values: Mapping[str, Any]) -> Any:
-    """Extra share of useful hours lost to failures: with checkpoints for a job, without for a replica."""
-    target = "training_loss" if option.inputs["checkpoint_h"].high else "serving_loss"
-    with np.errstate(over="ignore"):
-        return formula.evaluate(goodput, values, (target,))[target]
 
 
 def shared(options: Iterable[Option], draws: Draws, months: int) -> dict[str, Any]:
@@ -208,15 +189,6 @@ def evaluate(option: Option, draws: Draws, months: int, committed: Array | None,
     """All values behind the monthly cost of one option, over (month, draw); `known` holds what is computed already."""
     with narrow():
         return formula.evaluate(cost, arrays(option, draws, months, committed, known), TOTAL)
-
-
-@contextmanager
-def narrow() -> Iterator[None]:
-    """NumPy copies broadcast operands whose rows are shorter than its buffer: one shorter than a row of draws spares
-    that. The setting is undone with the error state."""
-    with np.errstate():
-        np.setbufsize(BUFFER)
-        yield
 
 
 def monthly(plan: Plan, draws: Draws, months: int, known: Known = None) -> Array:

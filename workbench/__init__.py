@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from workbench.face import lockin as lockin
     from workbench.face import plan as plan
     from workbench.face import portfolio as portfolio
+    from workbench.face import why as why
     from workbench.models.policies import Keda as Keda
     from workbench.models.policies import KeepAlive as KeepAlive
     from workbench.models.policies import Knative as Knative
@@ -31,7 +32,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "load": "workbench.face", "decide": "workbench.face", "facts": "workbench.face", "explore": "workbench.face",
     "coldstart": "workbench.face", "lockin": "workbench.face", "portfolio": "workbench.face", "plan": "workbench.face",
-    "simulate": "workbench.models.simulation",
+    "why": "workbench.face", "simulate": "workbench.models.simulation",
     **dict.fromkeys(("KeepAlive", "Fixed", "Knative", "Keda", "RayServe", "Modal", "SageMaker", "HybridHistogram"),
                     "workbench.models.policies"),
     "WorkbenchError": "workbench.records", "Scenario": "workbench.records",

@@ -107,6 +107,8 @@ def _questions(command: _Command) -> None:
         action="store_true",
         help="the share of paid hours with work from the simulation of coldstart, not from rows",
     )
+    decide.add_argument("--why", action="store_true", help="also what it hangs on, where it loses, and how bad it gets")
+    decide.add_argument("--budget", type=float, metavar="USD", help="with --why: how likely the cost exceeds it")
     waking = command("coldstart", _coldstart, "How slow a model is when it wakes, and the cheapest policy to mend it.",
                      "workbench coldstart chat")  # fmt: skip
     _asks(waking, nargs="?")
@@ -212,10 +214,18 @@ def _decide(options: argparse.Namespace) -> int:
 
     with terminal.progress("decide") as tell:
         decision = face.decide(_scenario(options), strict=options.strict, simulated=options.simulated, progress=tell)
+    why = face.why(decision, budget=options.budget) if options.why or options.budget is not None else None
     if options.json:
-        _print_json(decision.as_dict())
+        told = decision.as_dict()
+        if why:
+            budget = "" if options.budget is None else f" --budget {options.budget!r}"
+            told = told | {"why": why.as_dict()}
+            told["stamp"]["command"] += f" --why{budget}"
+        _print_json(told)
     else:
         _show(decision)
+        if why:
+            terminal.show_reasons(why)
     return 0
 
 

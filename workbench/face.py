@@ -18,9 +18,11 @@ from workbench.records import Facts, Scenario, WorkbenchError
 if TYPE_CHECKING:
     import ipywidgets
 
+    from workbench.decision.answer import Decision
     from workbench.decision.frontier import Frontier, Progress
     from workbench.decision.leaving import Leaving
     from workbench.decision.purchase import Purchase
+    from workbench.decision.reasons import Reasons
     from workbench.decision.replay import Replay
     from workbench.models.policies import Policy
 
@@ -64,6 +66,14 @@ def decide(
         known = fed.fed(rows, coldstart(scenario, progress=progress))
         made |= {"command": f"{made['command']} --simulated", "simulated": fed.told(rows, known)}
     return answer.decide(known, scenario, strict=strict, only=only, stamp=made)
+
+
+def why(decision: "Decision", *, budget: float | None = None) -> "Reasons":
+    """What the answer hangs on, where it loses, what it is worth to know more, and how bad it may get; with a budget,
+    USD over the horizon, also how likely it is exceeded."""
+    from workbench.decision import reasons  # seconds that a decision does without
+
+    return reasons.reasons(decision.study, budget)
 
 
 def lockin(scenario: Scenario | str | Path, *, only: Collection[Choice] | None = None) -> "Leaving":

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workbench.decision.answer import Decision
     from workbench.decision.frontier import Frontier
     from workbench.decision.leaving import Leaving
+    from workbench.decision.reasons import Reasons
     from workbench.decision.replay import Replay
 
 MOST_OPTIONS = 10
@@ -94,6 +95,39 @@ def _lines(decision: "Decision") -> list[str]:
     rows = decision.answer.rows
     more = f" and {len(rows) - MOST_ROWS} more" if len(rows) > MOST_ROWS else ""
     return [*lines, f"Rows, by share of the cost: {', '.join(rows[:MOST_ROWS])}{more}."]
+
+
+def show_reasons(found: "Reasons", console: Console | None = None) -> None:
+    """Print why the answer is what it is: a tornado, where it loses, what is worth knowing, and how bad it may get."""
+    console = console or _console()
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("saving against the runner-up, USD, with", overflow="fold", ratio=1)
+    for title in ("at low", "at high", "alone", "with others"):
+        table.add_column(title, justify="right", no_wrap=True)
+    shares = {s["input"]: s for s in found.as_dict()["indices"]}
+    for s in found.tornado[:MOST_OPTIONS]:
+        share = shares.get(s.input)
+        parts = (f"{share['first']:.0%}", f"{share['total']:.0%}") if share else ("", "")
+        table.add_row(_shown(prose.words(s.input)), f"{s.at_low:,.0f}", f"{s.at_high:,.0f}", *parts)
+    table.caption = "alone, with others: shares of the variance; correlated inputs count as one and are not in the list"
+    console.print(table)
+    if found.region is not None:
+        console.print(_shown(found.region.sentence))
+    for w in found.worths[:MOST_LINES]:
+        console.print(_shown(f"Knowing {prose.words(w.input)} would be worth {prose.usd(w.usd)}."))
+    console.print(_risks(found))
+
+
+def _risks(found: "Reasons") -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("option", overflow="fold", ratio=1)
+    for title in ("regret", "at most", "worst tenth", "over budget"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for risk in found.risks:
+        over = f"{risk['exceeds_budget']:.0%}" if "exceeds_budget" in risk else ""
+        money = (f"{risk[n]:,.0f}" for n in ("expected_regret", "maximum_regret", "worst_tenth"))
+        table.add_row(_shown(risk["id"]), *money, over)
+    return table
 
 
 def show_leaving(found: "Leaving", console: Console | None = None) -> None:

@@ -18,6 +18,7 @@ from workbench.charts.choice import (
     ranges,
     ranges_frame,
 )
+from workbench.charts.doubt import losing, losing_frame
 from workbench.charts.exits import (
     both,
     both_frame,
@@ -45,6 +46,8 @@ __all__ = [
     "drivers_frame",
     "enable",
     "finding",
+    "losing",
+    "losing_frame",
     "monthly",
     "monthly_frame",
     "ranges",

@@ -79,7 +79,8 @@ def discover(inputs: Any, cases: Any, names: Sequence[str], *, least_density: fl
     table, found = _checked(inputs, cases, names)
     boxes = peels(table, found, names)
     dense = [b for b in boxes if b.density >= least_density] or [max(boxes, key=lambda b: b.density)]
-    return _simpler(max(dense, key=lambda b: b.merit), table, found, names)
+    best = max(dense, key=lambda b: b.merit)
+    return _simpler(best, (table, found, names), min(least_density, best.density))
 
 
 def contains(box: Box, inputs: Any, names: Sequence[str]) -> Inside:
@@ -143,12 +144,12 @@ def _box(limits: Array, inside: Inside, found: Inside, names: Sequence[str]) -> 
                mass=float(inside.mean()))  # fmt: skip
 
 
-def _simpler(box: Box, table: Array, found: Inside, names: Sequence[str]) -> Box:
-    """The box without the sides that add nothing to its merit, the least useful gone first."""
+def _simpler(box: Box, among: tuple[Array, Inside, Sequence[str]], least_density: float) -> Box:
+    """The box without the sides that add nothing to its merit, the least useful gone first, as long as it is dense."""
     while box.limits:
-        fewer = [_measured(limits, table, found, names) for limits in _one_side_less(box.limits)]
-        better = max(fewer, key=lambda b: b.merit)
-        if better.merit < box.merit:
+        fewer = [_measured(limits, *among) for limits in _one_side_less(box.limits)]
+        better = max((b for b in fewer if b.density >= least_density), key=lambda b: b.merit, default=box)
+        if better is box or better.merit < box.merit:
             break
         box = better
     return box

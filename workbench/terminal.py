@@ -99,7 +99,7 @@ def _lines(decision: "Decision") -> list[str]:
 
 def show_reasons(found: "Reasons", console: Console | None = None) -> None:
     """Print why the answer is what it is: a tornado, where it loses, what is worth knowing, and how bad it may get."""
-    console = console or _console()
+    console = console or plain_console()
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("saving against the runner-up, USD, with", overflow="fold", ratio=1)
     for title in ("at low", "at high", "alone", "with others"):
@@ -108,13 +108,13 @@ def show_reasons(found: "Reasons", console: Console | None = None) -> None:
     for s in found.tornado[:MOST_OPTIONS]:
         share = shares.get(s.input)
         parts = (f"{share['first']:.0%}", f"{share['total']:.0%}") if share else ("", "")
-        table.add_row(_shown(prose.words(s.input)), f"{s.at_low:,.0f}", f"{s.at_high:,.0f}", *parts)
+        table.add_row(shown(prose.words(s.input)), f"{s.at_low:,.0f}", f"{s.at_high:,.0f}", *parts)
     table.caption = "alone, with others: shares of the variance; correlated inputs count as one and are not in the list"
     console.print(table)
     if found.region is not None:
-        console.print(_shown(found.region.sentence))
+        console.print(shown(found.region.sentence))
     for w in found.worths[:MOST_LINES]:
-        console.print(_shown(f"Knowing {prose.words(w.input)} would be worth {prose.usd(w.usd)}."))
+        console.print(shown(f"Knowing {prose.words(w.input)} would be worth {prose.usd(w.usd)}."))
     console.print(_risks(found))
 
 
@@ -126,7 +126,7 @@ def _risks(found: "Reasons") -> Table:
     for risk in found.risks:
         over = f"{risk['exceeds_budget']:.0%}" if "exceeds_budget" in risk else ""
         money = (f"{risk[n]:,.0f}" for n in ("expected_regret", "maximum_regret", "worst_tenth"))
-        table.add_row(_shown(risk["id"]), *money, over)
+        table.add_row(shown(risk["id"]), *money, over)
     return table
 
 

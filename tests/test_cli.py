@@ -1005,3 +1005,36 @@ def test_json_numbers_are_unrounded(chat):
         for o in chat["options"]
         if o["feasible"]
     )
+
+
+@pytest.mark.parametrize("asked", ["decide tpu --why --budget 2e6", "portfolio tpu --risk", "export record tpu"])
+def test_the_command_that_makes_a_result_again_holds_every_option(run, asked):
+    few = FEW if asked.startswith("decide") else ()
+    told = run(*asked.split(), *few, "--json").json
+    command = shlex.split(told["stamp"]["command"])[1:]
+    assert set(asked.split()) - {"2e6"} <= set(command)
+    assert run(*command, "--json").json["stamp"] == told["stamp"]
+
+
+@pytest.mark.parametrize("budget", ["nan", "-5", "0", "inf", "much"])
+def test_a_budget_that_is_no_amount_is_exit_2(run, budget):
+    said = run("decide", "chat", "--why", f"--budget={budget}", "--json")
+    assert said.status == 2
+    assert "no amount" in said.json["error"]["what"]
+
+
+@pytest.mark.parametrize("command", ["decide", "lockin", "portfolio"])
+def test_a_title_stays_on_its_line_and_does_nothing_to_the_terminal(run, scenario, command):
+    text = SOUND.replace("[demand]", 'title = "two\\nlines \\u001b[31mred"\n[demand]')
+    hostile = scenario("[incumbent]", 'provider = "AWS"', text=text)
+    said = run(command, hostile, *(FEW if command != "portfolio" else ()))
+    assert said.status == 0
+    assert "\x1b" not in said.out
+    assert "two lines" in said.out
+
+
+def test_leaving_a_seller_for_itself_is_exit_2(run, scenario):
+    own = scenario("[incumbent]", 'provider = "AWS"', "[lockin]", 'jurisdiction = "US"', 'rival = "AWS"')
+    said = run("lockin", own, "--json", *FEW)
+    assert said.status == 2
+    assert "whom one would leave" in said.json["error"]["what"]

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -45,6 +46,16 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a day; write 2026-11-24 or today") from error
+
+
+def _money(text: str) -> float:
+    try:
+        usd = float(text)
+    except ValueError:
+        usd = 0.0
+    if not 0 < usd < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount; write USD above 0, like 2e6")
+    return usd
 
 
 def _column(text: str) -> tuple[str, str]:
@@ -108,7 +119,7 @@ def _questions(command: _Command) -> None:
         help="the share of paid hours with work from the simulation of coldstart, not from rows",
     )
     decide.add_argument("--why", action="store_true", help="also what it hangs on, where it loses, and how bad it gets")
-    decide.add_argument("--budget", type=float, metavar="USD", help="with --why: how likely the cost exceeds it")
+    decide.add_argument("--budget", type=_money, metavar="USD", help="with --why: how likely the cost exceeds it")
     waking = command("coldstart", _coldstart, "How slow a model is when it wakes, and the cheapest policy to mend it.",
                      "workbench coldstart chat")  # fmt: skip
     _asks(waking, nargs="?")
@@ -215,18 +226,21 @@ def _decide(options: argparse.Namespace) -> int:
     with terminal.progress("decide") as tell:
         decision = face.decide(_scenario(options), strict=options.strict, simulated=options.simulated, progress=tell)
     why = face.why(decision, budget=options.budget) if options.why or options.budget is not None else None
+    if why:
+        budget = "" if options.budget is None else f" --budget {options.budget!r}"
+        decision = _asked_with(decision, f"--why{budget}")
     if options.json:
-        told = decision.as_dict()
-        if why:
-            budget = "" if options.budget is None else f" --budget {options.budget!r}"
-            told = told | {"why": why.as_dict()}
-            told["stamp"]["command"] += f" --why{budget}"
-        _print_json(told)
+        _print_json(decision.as_dict() | ({"why": why.as_dict()} if why else {}))
     else:
         _show(decision)
         if why:
             terminal.show_reasons(why)
     return 0
+
+
+def _asked_with(found: Any, more: str) -> Any:
+    """The result with one more option in the command that makes it again."""
+    return replace(found, stamp={**found.stamp, "command": f"{found.stamp['command']} {more}"})
 
 
 def _show(decision: "Decision") -> None:
@@ -289,6 +303,8 @@ def _portfolio(options: argparse.Namespace) -> int:
     from workbench import face, terminal_plan
 
     found = face.portfolio(_scenario(options), strict=options.strict)
+    if options.risk:
+        found = _asked_with(found, "--risk")
     if options.json:
         _print_json(found.as_dict() | ({"frontier": found.risks()} if options.risk else {}))
     else:

@@ -46,10 +46,14 @@ def record(decision: "Decision", found: "Purchase | Infeasible") -> str:
 
 def _status(decision: "Decision") -> str:
     stamp = decision.stamp
-    again = str(stamp.get("command", "")).replace("workbench decide", "workbench export record", 1)
-    again = re.sub(r" --draws \d+", "", again)
     made = f"workbench {stamp.get('version', '')}, datasets {stamp.get('datasets', '')}"
-    return f"Proposed {decision.scenario.as_of}; {made}; again: {_code(again)}"
+    return f"Proposed {decision.scenario.as_of}; {made}; again: {_code(again(decision))}"
+
+
+def again(decision: "Decision") -> str:
+    """The command that makes the record again; an export takes the scenario's own number of draws."""
+    command = str(decision.stamp.get("command", "")).replace("workbench decide", "workbench export record", 1)
+    return re.sub(r" --draws \d+", "", command)
 
 
 def _context(scenario: Scenario) -> Iterator[Prose | str]:

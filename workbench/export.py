@@ -136,7 +136,8 @@ def recorded(scenario: Scenario) -> Export:
         found: Purchase | Infeasible = face.portfolio(scenario)
     except Infeasible as lack:
         found = lack
-    evidence = {"decision": decision.as_dict(), "stamp": dict(decision.stamp),
+    evidence = {"decision": decision.as_dict(),
+                "stamp": {**decision.stamp, "command": decision_record.again(decision)},
                 "plan": None if isinstance(found, Infeasible) else found.summary()}  # fmt: skip
     return Export(format="record", text=decision_record.record(decision, found), evidence=evidence)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from workbench.decision.leaving import Leaving
     from workbench.decision.reasons import Reasons
     from workbench.decision.replay import Replay
+    from workbench.records import Scenario
 
 MOST_OPTIONS = 10
 MOST_LINES = 5
@@ -38,11 +39,16 @@ def shown(text: str) -> str:
     return escape(text.translate(SHOWN))
 
 
+def titled(scenario: "Scenario") -> str:
+    """What a scenario calls itself, on one line."""
+    return shown(" ".join((scenario.title or scenario.name).split()))
+
+
 def show(decision: "Decision", console: Console | None = None) -> None:
     """Print a decision for people."""
     console = console or plain_console()
     scenario = decision.scenario
-    console.print(f"[bold]{shown(scenario.title or scenario.name)}[/bold], as of {scenario.as_of}")
+    console.print(f"[bold]{titled(scenario)}[/bold], as of {scenario.as_of}")
     console.print(shown(str(prose.verdict(decision))))
     console.print()
     console.print(_options(decision))
@@ -135,7 +141,7 @@ def show_leaving(found: "Leaving", console: Console | None = None) -> None:
     from workbench import exit_prose
 
     console, scenario = console or Console(highlight=False), found.scenario
-    console.print(f"[bold]{escape(scenario.title or scenario.name)}[/bold]: leaving, as of {scenario.as_of}")
+    console.print(f"[bold]{titled(scenario)}[/bold]: leaving, as of {scenario.as_of}")
     for text in exit_prose.sentences(found):
         console.print(escape(str(text).strip()))
     table = Table(box=None, header_style="bold", pad_edge=False)

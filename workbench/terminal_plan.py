@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from workbench import prose, prose_plan
-from workbench.terminal import plain_console, shown
+from workbench.terminal import plain_console, shown, titled
 
 if TYPE_CHECKING:
     from workbench.decision.purchase import Purchase
@@ -23,7 +23,7 @@ LEAST = 0.05
 def show(found: "Purchase", risks: Sequence[Mapping[str, Any]] = (), console: Console | None = None) -> None:
     """Print a plan for people, with its frontier of cost and risk where that was asked for."""
     console, scenario = console or plain_console(), found.scenario
-    console.print(f"[bold]{shown(scenario.title or scenario.name)}[/bold], as of {scenario.as_of}")
+    console.print(f"[bold]{titled(scenario)}[/bold], as of {scenario.as_of}")
     console.print(shown(_verdict(found)))
     console.print()
     console.print(_months(found))

@@ -11,7 +11,7 @@ from workbench.decision.outcome import Outcome, Plan, axis, monthly
 from workbench.decision.owned import LABEL, OWNED, Owned, owned
 from workbench.decision.study import Study
 from workbench.models import cost
-from workbench.records import Basis, Evidence, Infeasible, Price
+from workbench.records import Basis, Evidence, Infeasible, Price, WorkbenchError
 
 YEAR_MONTHS = 12
 MOVING = ("usage_cost", "bridge_cost")
@@ -91,6 +91,9 @@ def rival_of(study: Study, desk: Desk, here: Side) -> Side:
     found = [o for o in others if wanted == "best" or o.plan.providers == (wanted,)]
     if not found:
         who = "no other seller" if wanted == "best" else f"no option of {wanted}"
+        if wanted == here.provider:
+            what = f"the rival {wanted} is whom one would leave"
+            raise WorkbenchError("lockin.rival", what, "name another seller, or best")
         raise Infeasible(f"scenario {study.scenario.name}", f"{who} is feasible, so there is nowhere to go",
                          "relax a constraint, or name another rival")  # fmt: skip
     return _side(study, desk, found[0], fresh=True)

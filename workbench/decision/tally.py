@@ -19,7 +19,7 @@ from workbench.decision.outcome import Plan, inputs, shared
 from workbench.decision.study import Study
 from workbench.records import Quantity
 
-CHUNK = 4096
+CHUNK = 8192
 """Draws whose inputs fit into a core's own cache."""
 WIDTH = 1e-3
 """Of a bin of the logarithm of a cost."""

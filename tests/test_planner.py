@@ -12,8 +12,9 @@ from tests.page import PICTURES, VERDICT, copied, nudged, opened
 from workbench import charts, planner
 from workbench.charts import plan as pictures
 from workbench.decision.commitments import moved
-from workbench.decision.portfolio import relaxed, solve
+from workbench.decision.portfolio import relaxed, repriced, solve
 from workbench.decision.purchase import planned
+from workbench.records import WorkbenchError
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "04_commitments.ipynb"
 
@@ -114,6 +115,34 @@ def test_what_is_large_in_the_last_month_has_its_name_beside_it(found):
     for name, there in last.items():
         if there > 2 * pictures.THIN * total:
             assert name in drawn
+
+
+def test_a_price_move_goes_on_from_the_last_plan_and_costs_what_a_search_from_cold_finds(scenario, monkeypatch):
+    asked = []
+    monkeypatch.setattr(planner, "repriced", lambda *a: asked.append("warm") or repriced(*a))
+    monkeypatch.setattr(planner, "solve", lambda *a, **k: asked.append("cold") or solve(*a, **k))
+    made = planner.Planner(scenario)
+    assert "warm" not in asked
+    asked.clear()
+    made.price.value = 2 ** (1 / 8)
+    assert "warm" in asked
+    cold = planned(moved(made.asked, 1.0, made.price.value), solve)
+    assert made.found.cost == pytest.approx(cold.cost, rel=2e-3)
+    assert max(made.found.gap, cold.gap) <= 1e-3 * (1 + 1e-9)
+    asked.clear()
+    made.work.value = 2 ** (1 / 8)
+    assert "cold" in asked, "other work is another plan"
+
+
+def test_why_there_is_no_plan_is_text_and_no_mark_up(scenario, monkeypatch):
+    def refuse(*_, **__):
+        raise WorkbenchError("<b>here</b>", "<script>", "<i>way</i>")
+
+    made = planner.Planner(scenario)
+    monkeypatch.setattr(planner, "planned", refuse)
+    made.show(solve)
+    assert "<script>" not in made.verdict.value
+    assert "&lt;script&gt;" in made.verdict.value
 
 
 # --- the form in JupyterLab

@@ -8,7 +8,7 @@ import pytest
 
 import workbench as wb
 from tests.page import PICTURES, VERDICT, copied, nudged, opened
-from workbench import waking_form
+from workbench import explorer, waking_form
 from workbench.decision import pool
 from workbench.models.policies import Modal
 
@@ -97,7 +97,7 @@ def test_back_leads_to_the_start(form):
 
 
 def test_theory_while_it_moves_and_a_simulation_when_it_rests(found, monkeypatch):
-    monkeypatch.setattr(waking_form, "REST", 0.05)
+    monkeypatch.setattr(explorer, "REST", 0.05)
     ways = []
 
     async def drag():

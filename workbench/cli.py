@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from workbench.records import SHOWN, InputProblems, WorkbenchError
 
 if TYPE_CHECKING:
-    from workbench.decision.answer import Decision
     from workbench.records import Scenario
 
 EXAMPLES = """\
@@ -232,7 +231,7 @@ def _decide(options: argparse.Namespace) -> int:
     if options.json:
         _print_json(decision.as_dict() | ({"why": why.as_dict()} if why else {}))
     else:
-        _show(decision)
+        terminal.show(decision)
         if why:
             terminal.show_reasons(why)
     return 0
@@ -241,12 +240,6 @@ def _decide(options: argparse.Namespace) -> int:
 def _asked_with(found: Any, more: str) -> Any:
     """The result with one more option in the command that makes it again."""
     return replace(found, stamp={**found.stamp, "command": f"{found.stamp['command']} {more}"})
-
-
-def _show(decision: "Decision") -> None:
-    from workbench import terminal
-
-    terminal.show(decision)
 
 
 def _coldstart(options: argparse.Namespace) -> int:

@@ -119,7 +119,31 @@ class Pictures(anywidget.AnyWidget):
 # --- the form
 
 
-class Form(widgets.VBox):
+class Resting(widgets.VBox):
+    """A form that answers quickly while something moves, and wholly when it has come to rest: `show` is given the
+    first or the second of `ways`."""
+
+    ways: tuple[Any, Any]
+    _timer: asyncio.TimerHandle | None = None
+
+    def show(self, how: Any) -> None:
+        """Work it out in one of the ways and show it, or the error as text."""
+        raise NotImplementedError
+
+    def _moved(self, _: Any) -> None:
+        if self._timer:
+            self._timer.cancel()
+        quick, whole = self.ways
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # no kernel, so nobody drags: a script that sets a value wants the whole answer
+            self.show(whole)
+            return
+        self.show(quick)
+        self._timer = loop.call_later(REST, self.show, whole)
+
+
+class Form(Resting):
     """The widget: `scenario` is what the sliders say, `decision` what follows from it (None where nothing does)."""
 
     def __init__(self, scenario: Scenario, found: tuple[Dial, ...]) -> None:
@@ -131,7 +155,7 @@ class Form(widgets.VBox):
         self._specs: dict[int, tuple[dict[str, Any], ...]] = {}
         self._starts = {name: each.value for name, each in self.sliders.items()}
         self._shown: Scenario | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self.ways = FEW, scenario.draws
         for each in self.sliders.values():
             each.observe(self._moved, "value")
         back = widgets.Button(description="Back to the scenario", layout=widgets.Layout(width="max-content"))
@@ -188,19 +212,12 @@ class Form(widgets.VBox):
             self._specs[months] = tuple(build(f).to_dict() for (build, _), f in zip(PICTURES, frames, strict=True))
         return self._specs[months]
 
-    def _moved(self, _: Any) -> None:
-        """Few draws at once; all of them when the sliders have come to rest."""
-        if self._timer:
-            self._timer.cancel()
+    def _moved(self, change: Any) -> None:
         if self._shown == replace(self.scenario, draws=self.start.draws):
+            if self._timer:
+                self._timer.cancel()
             return
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:  # no kernel, so nobody drags: a script that sets a value wants the whole answer
-            self.show(self.start.draws)
-            return
-        self.show(FEW)
-        self._timer = loop.call_later(REST, self.show, self.start.draws)
+        super()._moved(change)
 
     def _reset(self, _: Any) -> None:
         for dial in self.dials:

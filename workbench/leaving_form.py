@@ -3,7 +3,6 @@
 The form of explorer.py with another question: a scenario goes in, charts that were built once follow.
 """
 
-import asyncio
 from dataclasses import replace
 from math import isclose
 from typing import Any
@@ -15,7 +14,7 @@ from workbench.decision.desk import Desk
 from workbench.decision.leaving import Leaving
 from workbench.decision.ties import jurisdiction
 from workbench.dials import Dial, assumed, off_file
-from workbench.explorer import FEW, REST, TOUCH, Pictures, refusal, slider
+from workbench.explorer import FEW, TOUCH, Pictures, Resting, refusal, slider
 from workbench.records import Evidence, Facts, Lockin, Quantity, Range, Scenario, WorkbenchError
 from workbench.units import CONVERTED
 
@@ -82,7 +81,7 @@ def _with_data(scenario: Scenario, value: float) -> Scenario:
 # --- the form
 
 
-class LeavingForm(widgets.VBox):
+class LeavingForm(Resting):
     """The widget: `scenario` is what the sliders say, `leaving` what follows from it (None where nothing does)."""
 
     def __init__(self, scenario: Scenario, facts: Facts) -> None:
@@ -98,7 +97,7 @@ class LeavingForm(widgets.VBox):
         self._specs: tuple[dict[str, Any], ...] = ()
         self._starts = {name: each.value for name, each in self.sliders.items()}
         self._shown: Scenario | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self.ways = FEW, scenario.draws
         for each in (self.law, *self.sliders.values()):
             each.observe(self._moved, "value")
         columns = widgets.Layout(grid_template_columns="repeat(auto-fit, minmax(26em, 1fr))", grid_gap="0 1.5em")
@@ -147,18 +146,6 @@ class LeavingForm(widgets.VBox):
             return None
         sides = [s.outcome for s in (self.leaving.here, self.leaving.rival) if s.outcome]
         return {leg.price.key for o in sides for leg in o.plan.legs}
-
-    def _moved(self, _: Any) -> None:
-        """Few draws at once; all of them when the sliders have come to rest."""
-        if self._timer:
-            self._timer.cancel()
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:  # no kernel, so nobody drags: a script that sets a value wants the whole answer
-            self.show(self.start.draws)
-            return
-        self.show(FEW)
-        self._timer = loop.call_later(REST, self.show, self.start.draws)
 
 
 def form(scenario: Scenario) -> LeavingForm:

@@ -3,42 +3,48 @@
 While a slider moves nothing need be whole, which answers in milliseconds; when it rests the whole plan is solved.
 """
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import ipywidgets as widgets
+import numpy as np
 
 from workbench import charts, face
 from workbench.charts import plan as pictures
+from workbench.decision.capacity import Capacity
 from workbench.decision.commitments import commitments, moved
-from workbench.decision.portfolio import relaxed, solve
+from workbench.decision.plan import Plan
+from workbench.decision.portfolio import relaxed, repriced, solve
 from workbench.decision.purchase import Purchase, planned
-from workbench.explorer import REST, Pictures
+from workbench.explorer import Pictures, Resting, refusal
 from workbench.records import Scenario, WorkbenchError
 
 REACH = 2
 """Powers of two to either side of today that a slider reaches."""
 STEP = 1 / 8
+KEPT = 7
+"""Solved plans that a move of the prices may go on from, besides the last."""
 PICTURES: tuple[tuple[Callable[[Any], Any], Callable[[Any], Any]], ...] = (
     (pictures.stack, pictures.stack_frame),
     (pictures.calendar, pictures.calendar_frame),
 )
 
 
-class Planner(widgets.VBox):
+class Planner(Resting):
     """The widget: `found` is the plan as the sliders stand, None where there is none."""
 
     def __init__(self, scenario: Scenario) -> None:
+        self.ways = relaxed, self._whole
+        self._solved: list[tuple[Any, Plan]] = []
         self.asked = commitments(face.facts(scenario.as_of), scenario)
         self.found: Purchase | None = None
         self.work, self.price = (_slider(text) for text in ("work, times today's", "price by the hour, times today's"))
         self.verdict, self.pictures = widgets.HTML().add_class("workbench-verdict"), Pictures()
-        self._timer: asyncio.TimerHandle | None = None
         for each in (self.work, self.price):
             each.observe(self._moved, "value")
         super().__init__([self.verdict, self.work, self.price, self.pictures])
-        self.show(solve)
+        self.show(self._whole)
 
     def __repr__(self) -> str:
         """The finding in one line: all that is seen where no kernel runs."""
@@ -50,26 +56,26 @@ class Planner(widgets.VBox):
             self.found = planned(moved(self.asked, self.work.value, self.price.value), solver)
         except WorkbenchError as error:
             self.found, self.pictures.specs = None, []
-            self.verdict.value = f"<p>No plan as it stands: {error.what}; {error.remedy}</p>"
+            self.verdict.value = refusal(error)
             return
-        whole = (
-            "to a gap of " + f"{self.found.gap:.2%}"
-            if solver is solve
-            else "with nothing whole, while the slider moves"
-        )
+        gap = f"to a gap of {self.found.gap:.2%}"
+        whole = "with nothing whole, while the slider moves" if solver is relaxed else gap
         self.verdict.value = f"<p>{self.found.cost:,.0f} USD over {self.found.scenario.months} months, {whole}</p>"
         self.pictures.specs = [build(rows(self.found)).to_dict() for build, rows in PICTURES]
 
-    def _moved(self, _: Any) -> None:
-        if self._timer:
-            self._timer.cancel()
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:  # no kernel, so nobody drags: a script wants the whole plan
-            self.show(solve)
-            return
-        self.show(relaxed)
-        self._timer = loop.call_later(REST, self.show, solve)
+    def _whole(self, demand: Any, capacities: Sequence[Capacity], onboarding: Any, *, rules: Any) -> Plan:
+        """The whole plan; where only prices have moved since the same work was solved, from where that plan ended."""
+        for place, (work, old) in enumerate(self._solved):
+            before = old.optimum.programme.market.capacities
+            if np.array_equal(work, demand) and _unpriced(before) == _unpriced(capacities):
+                self._solved[place] = (work, repriced(old, capacities))
+                return self._solved[place][1]
+        self._solved = [*self._solved[-KEPT:], (demand, solve(demand, capacities, onboarding, rules=rules))]
+        return self._solved[-1][1]
+
+
+def _unpriced(capacities: Sequence[Capacity]) -> list[Capacity]:
+    return [replace(c, rate=0) for c in capacities]
 
 
 def _slider(text: str) -> widgets.FloatLogSlider:

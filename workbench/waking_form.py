@@ -3,7 +3,6 @@
 The form shows what `decision.pool` says, and swaps the rows of charts that were built once.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,7 +16,7 @@ from workbench.charts import waking as waking_charts
 from workbench.charts.canvas import HALF
 from workbench.decision import pool as pools
 from workbench.decision.pool import Options, Pool, Seen, Setting
-from workbench.explorer import REST, Pictures
+from workbench.explorer import Pictures, Resting, refusal
 from workbench.prose_waking import seconds
 from workbench.records import Facts, WorkbenchError
 
@@ -98,8 +97,10 @@ def slider(turn: Turn, value: Any) -> widgets.Widget:
 # --- the form
 
 
-class WakingForm(widgets.VBox):
+class WakingForm(Resting):
     """The widget: `pool` is what the sliders say, `seen` how it does (None where it cannot be)."""
+
+    ways = ("theory", "simulation")
 
     def __init__(self, found: "Frontier", facts: Facts, start: Pool | None) -> None:
         self.found, self.facts, self.start = found, facts, start
@@ -110,7 +111,6 @@ class WakingForm(widgets.VBox):
         self._specs: list[dict[str, Any]] = []
         self._shown: tuple[Setting, str] | None = None
         self._options: tuple[Any, Options] | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._reserved = next((p.capacity for p in found.points if p.capacity.kind == "reserved"), None)
         self._counts = _always_on(found)
         self.sliders = self._sliders()
@@ -173,20 +173,7 @@ class WakingForm(widgets.VBox):
     def refuse(self, error: WorkbenchError) -> None:
         """Show why there is no answer, in place of charts."""
         self.pool, self.seen, self.pictures.specs = None, None, []
-        why = f"{escape(error.where)}: {escape(error.what)}. <i>{escape(error.remedy)}</i>"
-        self.verdict.value = f"<p>No answer as it stands:</p><ul><li>{why}</li></ul>"
-
-    def _moved(self, _: Any) -> None:
-        """Theory at once; a simulation when the sliders have come to rest."""
-        if self._timer:
-            self._timer.cancel()
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:  # no kernel, so nobody drags: a script that sets a value wants the whole answer
-            self.show("simulation")
-            return
-        self.show("theory")
-        self._timer = loop.call_later(REST, self.show, "simulation")
+        self.verdict.value = refusal(error)
 
     def _reset(self, _: Any) -> None:
         assert self.start is not None

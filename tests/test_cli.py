@@ -1038,3 +1038,10 @@ def test_leaving_a_seller_for_itself_is_exit_2(run, scenario):
     said = run("lockin", own, "--json", *FEW)
     assert said.status == 2
     assert "whom one would leave" in said.json["error"]["what"]
+
+
+def test_a_service_of_a_seller_that_one_does_not_leave_is_exit_2(run, scenario):
+    other = scenario("[incumbent]", 'provider = "AWS"', 'services = ["EKS", "Azure ML"]')
+    said = run("lockin", other, "--json", *FEW)
+    assert said.status == 2
+    assert said.json["error"]["what"] == "Azure ML is of Azure, and one would leave AWS"

@@ -32,6 +32,8 @@ PORTABLE = "Kubernetes"
 """The service whose rewrite share stands for what is left to rewrite where everything runs on portable parts."""
 TPU, OTHER_CHIPS = "TPU", "TPU with XLA"
 """Who moves between GPU and TPU rewrites for other chips, whichever services are in use: the row of that effort."""
+ANYBODY = "any"
+"""Whose services run at every seller."""
 LISTED_YEARS = 1
 """A listing of CNCF AI Conformance holds one year (the programme's own terms)."""
 
@@ -146,6 +148,11 @@ def _tie(desk: Desk, name: str, key: str = "", amount: float = 1.0) -> Tie:
         where = desk.scenario.places.get(key, "incumbent.services")
         raise WorkbenchError(where, f"no row of dependences.csv knows the service {name!r}",
                              f"{way} {', '.join(sorted(known))}")  # fmt: skip
+    home = desk.scenario.incumbent.provider
+    if key and known[name].provider not in (ANYBODY, home) and home != "none":
+        where = desk.scenario.places.get(key, key)
+        raise WorkbenchError(where, f"{name} is of {known[name].provider}, and one would leave {home}",
+                             f"name what is in use at {home}, or runs anywhere")  # fmt: skip
     used = desk.yours("used", amount, "count", key) if key else constant("used", amount, "count")
     return Tie(service=known[name], used=replace(used, label=f"used ({name})"))
 

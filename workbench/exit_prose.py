@@ -109,9 +109,10 @@ def rule(found: "Leaving") -> Prose:
 def power(found: "Leaving") -> Prose:
     """What an incumbent can make of it."""
     return say(
-        "The bill lets {here} charge up to {cap} a month more before one would go; price rises to be expected cost"
-        " {rises} over the horizon, and portable parts would be worth {parts} to whoever must fear them.",
-        here=Name(found.here.provider), cap=_money(found, found.premium_cap), rises=_money(found, found.price_rises),
+        "The bill lets {here} charge up to {cap} a month more than {there} before one would go; price rises to be"
+        " expected cost {rises} over the horizon, and portable parts would be worth {parts} to whoever must fear them.",
+        here=Name(found.here.provider), there=Name(found.rival.provider), cap=_money(found, found.premium_cap),
+        rises=_money(found, found.price_rises),
         parts=_money(found, round(found.portable_value)),
     )  # fmt: skip
 
@@ -119,7 +120,7 @@ def power(found: "Leaving") -> Prose:
 def move(found: "Leaving") -> Prose:
     """How long the data takes on its way out, against the days in which a waiver of egress holds."""
     told = found.as_move()
-    days, window = (Cited(told[n], "day", found.rows, Evidence.ESTIMATED, text=plain(round(told[n]), "")) for n in (
+    days, window = (Cited(told[n], "day", found.rows, Evidence.ESTIMATED, text=f"{told[n]:.2g}") for n in (
         "days", "waiver_days"))  # fmt: skip
     here, which = Name(found.here.provider), "all of it" if told["within_waiver"] else "a part"
     rest = say("{here} waives egress for who leaves within {window} days, if it grants it: {which} gets out in time.",

@@ -323,8 +323,8 @@ def _lever(decision: "Decision") -> Prose:
 
     return say(
         "{before}On {whose}, raising utilisation (the share of rented hours that have work) from {low} to {high}"
-        " takes the cost from {poor} to {good}. Reaching it costs about {reach} in people and headroom, which leaves"
-        " {net}. {discount}",
+        " takes the cost from {poor} to {good}. Reaching it costs about {reach} in people and headroom, so {net} is"
+        " saved. {discount}",
         before=before, whose=plan_name(whose), low=of(by.low), high=of(by.high),
         poor=money(by.cost_at_low), good=money(by.cost_at_high),
         reach=money(by.cost_to_reach), net=money(saved - by.cost_to_reach), discount=_discount(whose),

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 
-from workbench.stated import NotNegative, Planning, Positive, Text
+from workbench.stated import Count, NotNegative, Planning, Positive, Text
 from workbench.stated import Range as Range  # noqa: PLC0414 who asks for records asks for it here
 
 T = TypeVar("T")
@@ -352,7 +352,7 @@ class Lockin:
     jurisdiction: Text
     purpose: Literal["switching", "parallel"] = "switching"
     rival: Text = "best"
-    services: Mapping[str, NotNegative] = field(default_factory=dict)
+    services: Mapping[str, Count] = field(default_factory=dict)
     bill_per_month: Positive | Range | None = None
     term_months: Annotated[float, Ge(0), Le(120)] = 0.0
     renewal_months: Annotated[float, Ge(0), Le(120)] = 0.0

@@ -8,6 +8,8 @@ from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
+Count = Annotated[float, Ge(0), Le(10_000)]
+"""Of deployments in use: nobody moves more at once."""
 Text = Annotated[str, MinLen(1), MaxLen(200)]
 
 

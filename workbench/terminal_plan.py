@@ -89,7 +89,7 @@ def _orders(found: "Purchase") -> list[str]:
 def _order(o: Mapping[str, Any]) -> str:
     cautious = o["order_by_cautious"]
     if cautious is None:
-        hurry = ", already late if the lead time is the longest: bridge on demand"
+        hurry = " (late if the lead time is the longest: then bridge the wait on demand)"
     else:
         hurry = f", by {cautious} if the lead time is the longest" if cautious != o["order_by"] else ""
     what = f"{o['accelerators']:,.0f} accelerators of {o['offer']}, from {o['starts']} for {o['term_months']} months"

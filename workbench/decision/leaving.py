@@ -104,7 +104,7 @@ class Leaving:
 
     @cached_property
     def premium_cap(self) -> float:
-        """The largest premium a month that the incumbent can charge over the horizon before one would leave."""
+        """The most a month that the incumbent can charge above the rival over the horizon before one would leave."""
         rate = self.middle("rate_per_month")
         return float(lockin.premium_cap(self.parts["total"], rate, self.scenario.months))
 

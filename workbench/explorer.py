@@ -4,6 +4,7 @@ The form shows dials as sliders, asks for a decision, and swaps the rows of char
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import cache
 from html import escape
@@ -119,31 +120,30 @@ class Pictures(anywidget.AnyWidget):
 # --- the form
 
 
-class Resting(widgets.VBox):
-    """A form that answers quickly while something moves, and wholly when it has come to rest: `show` is given the
-    first or the second of `ways`."""
+class Resting:
+    """What a form's sliders call: `show` is given `quick` while something moves, `whole` when it has come to rest."""
 
-    ways: tuple[Any, Any]
-    _timer: asyncio.TimerHandle | None = None
+    def __init__(self, show: Callable[[Any], None], quick: Any, whole: Any) -> None:
+        self._show, self._quick, self._whole = show, quick, whole
+        self._timer: asyncio.TimerHandle | None = None
 
-    def show(self, how: Any) -> None:
-        """Work it out in one of the ways and show it, or the error as text."""
-        raise NotImplementedError
-
-    def _moved(self, _: Any) -> None:
-        if self._timer:
-            self._timer.cancel()
-        quick, whole = self.ways
+    def __call__(self, _: Any) -> None:
+        self.cancel()
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:  # no kernel, so nobody drags: a script that sets a value wants the whole answer
-            self.show(whole)
+            self._show(self._whole)
             return
-        self.show(quick)
-        self._timer = loop.call_later(REST, self.show, whole)
+        self._show(self._quick)
+        self._timer = loop.call_later(REST, self._show, self._whole)
+
+    def cancel(self) -> None:
+        """Nothing is left to show."""
+        if self._timer:
+            self._timer.cancel()
 
 
-class Form(Resting):
+class Form(widgets.VBox):
     """The widget: `scenario` is what the sliders say, `decision` what follows from it (None where nothing does)."""
 
     def __init__(self, scenario: Scenario, found: tuple[Dial, ...]) -> None:
@@ -155,7 +155,7 @@ class Form(Resting):
         self._specs: dict[int, tuple[dict[str, Any], ...]] = {}
         self._starts = {name: each.value for name, each in self.sliders.items()}
         self._shown: Scenario | None = None
-        self.ways = FEW, scenario.draws
+        self._rest = Resting(self.show, FEW, scenario.draws)
         for each in self.sliders.values():
             each.observe(self._moved, "value")
         back = widgets.Button(description="Back to the scenario", layout=widgets.Layout(width="max-content"))
@@ -214,10 +214,9 @@ class Form(Resting):
 
     def _moved(self, change: Any) -> None:
         if self._shown == replace(self.scenario, draws=self.start.draws):
-            if self._timer:
-                self._timer.cancel()
+            self._rest.cancel()
             return
-        super()._moved(change)
+        self._rest(change)
 
     def _reset(self, _: Any) -> None:
         for dial in self.dials:

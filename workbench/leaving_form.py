@@ -81,7 +81,7 @@ def _with_data(scenario: Scenario, value: float) -> Scenario:
 # --- the form
 
 
-class LeavingForm(Resting):
+class LeavingForm(widgets.VBox):
     """The widget: `scenario` is what the sliders say, `leaving` what follows from it (None where nothing does)."""
 
     def __init__(self, scenario: Scenario, facts: Facts) -> None:
@@ -97,7 +97,7 @@ class LeavingForm(Resting):
         self._specs: tuple[dict[str, Any], ...] = ()
         self._starts = {name: each.value for name, each in self.sliders.items()}
         self._shown: Scenario | None = None
-        self.ways = FEW, scenario.draws
+        self._moved = Resting(self.show, FEW, scenario.draws)
         for each in (self.law, *self.sliders.values()):
             each.observe(self._moved, "value")
         columns = widgets.Layout(grid_template_columns="repeat(auto-fit, minmax(26em, 1fr))", grid_gap="0 1.5em")

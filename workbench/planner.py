@@ -31,11 +31,11 @@ PICTURES: tuple[tuple[Callable[[Any], Any], Callable[[Any], Any]], ...] = (
 )
 
 
-class Planner(Resting):
+class Planner(widgets.VBox):
     """The widget: `found` is the plan as the sliders stand, None where there is none."""
 
     def __init__(self, scenario: Scenario) -> None:
-        self.ways = relaxed, self._whole
+        self._moved = Resting(self.show, relaxed, self._whole)
         self._solved: list[tuple[Any, Plan]] = []
         self.asked = commitments(face.facts(scenario.as_of), scenario)
         self.found: Purchase | None = None

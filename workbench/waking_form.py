@@ -97,14 +97,13 @@ def slider(turn: Turn, value: Any) -> widgets.Widget:
 # --- the form
 
 
-class WakingForm(Resting):
+class WakingForm(widgets.VBox):
     """The widget: `pool` is what the sliders say, `seen` how it does (None where it cannot be)."""
-
-    ways = ("theory", "simulation")
 
     def __init__(self, found: "Frontier", facts: Facts, start: Pool | None) -> None:
         self.found, self.facts, self.start = found, facts, start
         self.pool: Pool | None = start
+        self._moved = Resting(self.show, "theory", "simulation")
         self.seen: Seen | None = None
         self.verdict = widgets.HTML().add_class("workbench-verdict")
         self.pictures = Pictures()

@@ -1,8 +1,9 @@
 """The simulator against C, in threads, and from cold; run by itself or with the others.
 
-The keep-alive pool and the autoscaled fleet are held against reference.c and reference_fleet.c, compiled with several
-sets of flags: for each trace the best counts, samples are taken in turns, and all must give the same bits. Times are
-CPU time of the thread, the making of a fleet's memory included on both sides.
+The keep-alive pool is held against reference_lazy.c and, with the queues that others use, reference.c; the autoscaled
+fleet against reference_fleet.c. They are compiled with several sets of flags: for each trace the best counts, samples
+are taken in turns, and all must give the same bits. Times are CPU time of the thread, the making of a fleet's memory
+included on both sides.
 """
 
 import csv
@@ -26,12 +27,14 @@ from timing import Row, child
 from workbench.models import control, kernel, simulation
 
 from workbench.models.policies import (  # isort: skip
-    CONCURRENCY, IDLE, MOST, Fixed, Keda, KeepAlive, Knative, Modal, RayServe, SageMaker,
+    IDLE, MOST, Fixed, Keda, KeepAlive, Knative, Modal, RayServe, SageMaker,
 )  # fmt: skip
-from workbench.models.simulation import BATCHES, FEW_BUSY, SLOTS, simulate
+from workbench.models.simulation import BATCHES, simulate
 
 REQUESTS, TURNS, ROOM = 1_000_000, 5, 1 << 13
 SEED = 0
+A_BUSY = 4.0
+"""Slots of C's timing wheel of sorted lists for each busy replica."""
 SOURCE = Path(__file__).with_name("reference_fleet.c")
 AZURE = Path(__file__).parents[3] / "shared" / "data" / "traffic" / "AzureLLMInferenceTrace_conv.csv"
 COMPILERS = ("gcc", "clang")
@@ -68,7 +71,8 @@ def libraries(folder: Path) -> dict[str, ctypes.CDLL]:
         target = folder / f"{len(made)}.so"
         subprocess.run([compiler, *flags.split(), "-shared", "-fPIC", "-o", target, SOURCE, "-lm"], check=True)
         made[f"{compiler} {flags}"] = library = ctypes.CDLL(str(target))
-        library.pool.restype = library.fleet.restype = ctypes.c_double
+        for function in (library.pool, library.lazy_pool, library.fleet):
+            function.restype = ctypes.c_double
     return made
 
 
@@ -112,7 +116,8 @@ def prepared(trace, policy) -> simulation._Run:
     arrivals, service = trace
     return simulation._Run(
         arrivals, service, np.zeros(REQUESTS), np.array([COLD_START_S]), np.array([np.inf]), policy.vector(),
-        np.array([1.0, 0.0]), REQUESTS // 10, LIMIT_S, False, np.zeros((0, simulation.NOTED)),
+        np.array([1.0, 0.0]), float(service.sum() / np.ptp(arrivals)), REQUESTS // 10, LIMIT_S, False,
+        np.zeros((0, simulation.NOTED)),
     )  # fmt: skip
 
 
@@ -122,13 +127,23 @@ def by_c(function, *arguments) -> float:
     return function(*(kinds[type(a)](a) for a in arguments))
 
 
-def c_pool(library, slots, run, room, tally, bins, kept) -> float:
+def c_pool(function, queue, run, room, tally, bins, kept) -> float:
+    """A pool whose busy replicas lie in a queue of so many slots, and where it is lazy of so many a second."""
     edges = np.append(np.arange(1, BATCHES) * REQUESTS // BATCHES, REQUESTS).astype(np.uintp)
-    billed = by_c(library.pool, run.arrivals, run.work, REQUESTS, run.setups, 1, float(run.rule[IDLE]),
-                  int(min(run.rule[MOST], simulation.MOST_ROOM)), 0, run.measured, edges, run.limit_s, slots, room,
+    billed = by_c(function, run.arrivals, run.work, REQUESTS, run.setups, 1, float(run.rule[IDLE]),
+                  int(min(run.rule[MOST], simulation.MOST_ROOM)), 0, run.measured, edges, run.limit_s, *queue, room,
                   tally, bins)  # fmt: skip
     bins[kernel.FIRST] = bins[kernel.WAIT]
     return billed
+
+
+def c_pools(built, run):
+    """The pool in C by compiler, flags and how it keeps the busy replicas: as ours, a heap, a wheel of sorted lists."""
+    wheel, room = 1 << max(1, int(np.ceil(np.log2(A_BUSY * run.busy)))), room_for(simulation._pool, run)
+    for name, library in built.items():
+        yield f"{name}, heap", partial(c_pool, library.pool, (0,))
+        yield f"{name}, wheel", partial(c_pool, library.pool, (wheel,))
+        yield f"{name}, lazy queue", partial(c_pool, library.lazy_pool, simulation._wheel(run, room))
 
 
 def c_fleet(library, run, room, tally, bins, kept) -> float:
@@ -137,11 +152,23 @@ def c_fleet(library, run, room, tally, bins, kept) -> float:
                 room, run.measured, run.limit_s, tally, BATCHES, bins)  # fmt: skip
 
 
-def sample(runner, run) -> tuple[float, tuple]:
-    """Nanoseconds a request, and the results."""
-    room = min(ROOM, simulation.MOST_ROOM // int(run.rule[CONCURRENCY]))
+def memory() -> tuple:
+    """Where a run puts its results; it keeps no requests."""
     tally, bins = np.zeros((BATCHES, kernel.COLUMNS)), np.zeros((kernel.FIRST + 1, kernel.BINS), np.int64)
-    kept = np.empty(0), np.empty(0, bool), np.empty(0)
+    return tally, bins, (np.empty(0), np.empty(0, bool), np.empty(0))
+
+
+def room_for(runner, run) -> int:
+    """How much room it takes, found as `simulate` finds it."""
+    room = simulation._room(run)
+    while np.isnan(runner(run, room, *memory())):
+        room *= simulation.GROWTH
+    return room
+
+
+def sample(runner, run, room) -> tuple[float, tuple]:
+    """Nanoseconds a request, and the results."""
+    tally, bins, kept = memory()
     begin = time.thread_time_ns()
     billed = runner(run, room, tally, bins, kept)
     return (time.thread_time_ns() - begin) / REQUESTS, (billed, tally.tobytes(), bins.tobytes())
@@ -149,8 +176,9 @@ def sample(runner, run) -> tuple[float, tuple]:
 
 def compared(what, run, ours, theirs, limit) -> Row:
     """Ours as a ratio to the best C, after a check that all give the same bits."""
-    expected = sample(ours, run)[1]
-    first = {name: sample(runner, run) for name, runner in theirs.items()}
+    room = room_for(ours, run)
+    expected = sample(ours, run, room)[1]
+    first = {name: sample(runner, run, room) for name, runner in theirs.items()}
     different = [name for name, (_, result) in first.items() if result != expected or np.isnan(result[0])]
     if different:
         raise AssertionError(f"{what}: {', '.join(different)} gave other bits")
@@ -158,7 +186,7 @@ def compared(what, run, ours, theirs, limit) -> Row:
     times = {name: [] for name in ("ours", *quick)}
     for _ in range(TURNS if first[quick[0]][0] * REQUESTS < SLOW_S * 1e9 else FEW_TURNS):
         for name, samples in times.items():
-            samples.append(sample(theirs.get(name, ours), run)[0])
+            samples.append(sample(theirs.get(name, ours), run, room)[0])
     best = min(quick, key=lambda name: min(times[name]))
     shown = "; ".join(f"{name}: {' '.join(f'{t:.3g}' for t in times[name])}" for name in ("ours", best))
     ratio = min(times["ours"]) / min(times[best])
@@ -167,17 +195,13 @@ def compared(what, run, ours, theirs, limit) -> Row:
 
 
 def against_c(built: dict[str, ctypes.CDLL]):
-    """The pool and every autoscaler on each trace. Of the pool's heap and wheel, the better in C counts."""
+    """The pool and every autoscaler on each trace. Of the pool's three queues in C the best counts."""
     for name, trace in traces():
         span = np.ptp(trace[0])
         busy = trace[1].sum() / span
         print(f"trace: {name}, {REQUESTS:,} requests in {span:,.0f} s, {busy:.3g} served at once")
-        wheel = 1 << max(1, int(np.ceil(np.log2(SLOTS * busy))))
-        theirs = {f"{k} {kind}": partial(c_pool, library, slots)
-                  for k, library in built.items() for kind, slots in (("heap", 0), ("wheel", wheel))}  # fmt: skip
-        kind = "wheel" if busy > FEW_BUSY else "heap"
         run = prepared(trace, KeepAlive(IDLE_S, COLD_START_S))
-        yield compared(f"keep-alive ({kind}), {name}", run, simulation._pool, theirs, POOL_LIMIT)
+        yield compared(f"keep-alive, {name}", run, simulation._pool, dict(c_pools(built, run)), POOL_LIMIT)
         theirs = {k: partial(c_fleet, library) for k, library in built.items()}
         for who, policy in FLEETS.items():
             yield compared(f"{who}, {name}", prepared(trace, policy(busy)), simulation._fleet, theirs, FLEET_LIMIT)

@@ -1,7 +1,8 @@
-/* The keep-alive pool of workbench/models/kernel.py in C, to measure the compiled Python against.
+/* The keep-alive pool of workbench/models/kernel.py in C as it is usually written, to measure the compiled Python against.
 
-   The same algorithm, the same results: a heap or a timing wheel for busy replicas, a ring for idle ones, two histograms.
-   Compiled by tests/benchmarks/kernels.py, with the fleet, with several sets of flags, of which the best counts. */
+   The same results by other means: a heap or a timing wheel of sorted lists for busy replicas, and an event for each that
+   becomes free. Compiled by tests/benchmarks/kernels.py, with the fleet, with several sets of flags, of which the best
+   counts. */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>

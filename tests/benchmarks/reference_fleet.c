@@ -3,6 +3,7 @@
    One loop, compiled once for each kind of policy. Left out is what is not measured: requests bound to the replica they
    start, the hybrid histogram, failures, samples. */
 #include "reference.c"
+#include "reference_lazy.c"
 
 enum { FIXED, BIND, DEMAND, HYBRID, KPA, HPA, RAY, TRACKING };
 enum { KIND, CONCURRENCY, MOST, LEAST, INITIAL, ROUTING, IDLE, TARGET, BUFFER, SURPLUS, PERIOD, UP, DOWN, UP_DELAY,

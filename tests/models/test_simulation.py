@@ -117,6 +117,32 @@ def test_with_batching_and_failures_too(name):
     law()
 
 
+CROWDED = st.builds(
+    KeepAlive, idle_s=st.sampled_from([0.0, 0.3, 10.0]), cold_start_s=st.sampled_from([0.0, 0.5, 30.0]),
+    max_replicas=st.sampled_from([None, 20, 60]), routing=ROUTING,
+)  # fmt: skip
+
+
+@settings(LAW, max_examples=60)
+@given(
+    policy=CROWDED, busy=st.sampled_from([3.0, 15.0, 40.0]), seed=st.integers(0, 1000),
+    spread=st.sampled_from([1, 8, 30]),
+)  # fmt: skip
+def test_a_crowded_pool_equals_its_twin_wherever_its_queue_keeps_who_is_busy(policy, busy, seed, spread):
+    """Below and above the load from which there is a wheel, with services of which some outlast all of its slots."""
+    random = np.random.default_rng(seed)
+    arrivals = np.cumsum(random.weibull(0.6, 300)) / busy
+    assert_equal_to_the_twin((arrivals, random.exponential(1.0, 300) ** spread), policy)
+
+
+@pytest.mark.parametrize("cold_start_s", [0.0, 2.0])
+def test_a_pool_that_is_crowded_for_a_moment_equals_its_twin(cold_start_s):
+    """Few are busy in the mean, and more at once than there was room for."""
+    random = np.random.default_rng(5)
+    arrivals = np.sort(np.concatenate([random.uniform(0, 1e5, 300), 5e4 + random.uniform(0, 1e-3, 1_500)]))
+    assert_equal_to_the_twin((arrivals, random.exponential(1.0, arrivals.size)), KeepAlive(9.0, cold_start_s))
+
+
 # --- theory
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-ONE, TWO = np.uintp(1), np.uintp(2)
+ONE, TWO, THREE, FOUR = (np.uintp(n) for n in range(1, 5))
 SIGNIFICANT = 7
 """Bits of the mantissa that tell bins apart: 128 an octave, so a bin's middle is within 0.4% of what is in it."""
 SHIFT = np.int64(52 - SIGNIFICANT)
@@ -28,6 +28,8 @@ COLUMNS = 4
 WAIT, LATENCY, FIRST = range(3)
 NIL = np.uintp(2**64 - 1)
 INF = np.inf
+FARTHEST = 2.0**62
+"""The last slot of a timing wheel, for all that is later."""
 DIGITS = 12
 SQUARED = 6
 SCALE = 2.0**SQUARED
@@ -74,163 +76,6 @@ def _named(function: Any) -> Any:
 
 
 @part
-def heap_pop(heap: Any, size: Any) -> None:
-    """Take the root out of a binary heap that had `size` + 1 elements: the last one sinks from there."""
-    last = heap[size]
-    k, child = np.uintp(0), ONE
-    while child < size:
-        if child + ONE < size and heap[child + ONE] < heap[child]:
-            child += ONE
-        if heap[child] >= last:
-            break
-        heap[k] = heap[child]
-        k = child
-        child = TWO * k + ONE
-    heap[k] = last
-
-
-@part
-def heap_push(heap: Any, size: Any, value: Any) -> None:
-    """Let a new element rise in a binary heap that has `size` elements."""
-    k = size
-    while k > 0:
-        parent = (k - ONE) >> ONE
-        if heap[parent] <= value:
-            break
-        heap[k] = heap[parent]
-        k = parent
-    heap[k] = value
-
-
-@part
-def slot(seconds: Any) -> Any:
-    """The bin of a duration: the leading bits of its floating-point form."""
-    return min(max((np.float64(seconds).view(np.int64) >> SHIFT) - FIRST_BIN, 0), LAST_BIN)
-
-
-@compiled
-def pool(arrivals: Any, service: Any, setups: Any, idle_s: Any, most: Any, oldest: Any, measured: Any, edges: Any,
-         limit_s: Any, busy: Any, after: Any, wheel: Any, idle: Any, tally: Any, bins: Any, waits: Any,
-         cold: Any, latencies: Any) -> Any:  # fmt: skip
-    """Replica-seconds of a keep-alive pool, from the first measured arrival to the last arrival.
-
-    `most` replicas at most (FIFO beyond); `oldest` 1 takes the replica that has been idle longest; set-up times are
-    taken from `setups` (a power of two of them) in turn; `measured` is the first request that counts; `edges` are the
-    first requests of each batch after the first. `busy` (when busy replicas become free), `after` (the node after each
-    in its list) and `idle` (a ring: since when replicas are idle) are room for as many, a power of two. Replicas become
-    free by a binary heap, or where `wheel` has slots (a power of two, all NIL) by a timing wheel of sorted lists, each
-    as long as the mean gap between arrivals. `waits`, `cold` and `latencies` are filled where they are as long as the
-    arrivals.
-    """
-    n = np.uintp(arrivals.size)
-    keep = waits.size == arrivals.size
-    begin, end = arrivals[measured], arrivals[n - ONE]
-    mask = np.uintp(setups.size - 1)
-    room, slots, size = np.uintp(busy.size), np.uintp(wheel.size), np.uintp(0)
-    turn = slots - ONE
-    spare, cursor = NIL, np.uintp(0)
-    origin = arrivals[0]
-    per_second = n / (end - origin) if slots > 0 else 0.0
-    ring = room - ONE
-    low, high = np.uintp(0), np.uintp(0)
-    alive, started, head, i, batch = np.uintp(0), np.uintp(0), np.uintp(0), np.uintp(0), np.uintp(0)
-    edge = np.uintp(edges[0])
-    nodes = np.uintp(0)
-    billed = 0.0
-    while head < n:
-        arrival = arrivals[i] if i < n else INF
-        free, node = INF, NIL  # when the next replica becomes free
-        if size > 0 and slots == 0:
-            free = busy[0]
-        elif size > 0:
-            last = np.uintp((arrival - origin) * per_second) if i < n else NIL
-            while cursor <= last:
-                node = wheel[cursor & turn]
-                if node != NIL and np.uintp((busy[node] - origin) * per_second) <= cursor:
-                    free = busy[node]
-                    break
-                cursor += ONE
-            cursor = min(cursor, last)
-        if free <= arrival:
-            size -= ONE
-            if slots == 0:
-                heap_pop(busy, size)
-            else:
-                wheel[cursor & turn] = after[node]
-                after[node] = spare
-                spare = node
-            if head == i:
-                if high - low == room:
-                    return np.nan
-                idle[high & ring] = free
-                high += ONE
-                continue
-            start, wait, was_cold = free, free - arrivals[head], False
-        else:
-            i += ONE
-            while low < high and idle[low & ring] + idle_s < arrival:
-                billed -= end - max(idle[low & ring] + idle_s, begin)
-                low += ONE
-                alive -= ONE
-            if low < high:
-                start, wait, was_cold = arrival, 0.0, False
-                if oldest:
-                    low += ONE
-                else:
-                    high -= ONE
-            elif alive < most:
-                start, was_cold = arrival + setups[started & mask], True
-                wait = start - arrival
-                billed += end - max(arrival, begin)
-                alive += ONE
-                started += ONE
-            else:
-                continue
-        # Request `head` starts to be served.
-        finish = start + service[head]
-        if size == room:
-            return np.nan
-        if slots == 0:
-            heap_push(busy, size, finish)
-        else:
-            if size == 0:
-                cursor = np.uintp((arrivals[head] - origin) * per_second)
-            node = spare
-            if node == NIL:
-                node = nodes
-                nodes += ONE
-            else:
-                spare = after[node]
-            busy[node] = finish
-            place = np.uintp((finish - origin) * per_second) & turn
-            later = wheel[place]
-            if later == NIL or busy[later] >= finish:
-                after[node] = later
-                wheel[place] = node
-            else:
-                while after[later] != NIL and busy[after[later]] < finish:
-                    later = after[later]
-                after[node] = after[later]
-                after[later] = node
-        size += ONE
-        while head >= edge:
-            batch += ONE
-            edge = edges[batch]
-        if head >= measured:
-            latency = finish - arrivals[head]
-            tally[batch, REQUESTS] += 1
-            tally[batch, COLD] += was_cold
-            tally[batch, WITHIN] += latency <= limit_s
-            tally[batch, WAITED] += wait
-            bins[WAIT, slot(wait)] += 1
-            bins[LATENCY, slot(latency)] += 1
-        if keep:
-            waits[head], cold[head], latencies[head] = wait, was_cold, finish - arrivals[head]
-        head += ONE
-    return billed
-
-
-@part
 def larger(a: Any, b: Any) -> Any:
     """np.maximum of two numbers, none of them NaN."""
     return a if a > b else b
@@ -240,6 +85,164 @@ def larger(a: Any, b: Any) -> Any:
 def smaller(a: Any, b: Any) -> Any:
     """np.minimum of two numbers, none of them NaN."""
     return a if a < b else b
+
+
+@part
+def insert(due: Any, end: Any, value: Any) -> None:
+    """Put a value into a sorted list that ends before `due[end]` and is led by at least four that are no larger.
+
+    What lies among the last four is moved without a branch, as a guess that misses costs more than the moves.
+    """
+    a, b, c, d = due[end - ONE], due[end - TWO], due[end - THREE], due[end - FOUR]
+    due[end] = larger(value, a)
+    value_b = smaller(value, a)
+    due[end - ONE] = larger(value_b, b)
+    value_c = smaller(value_b, b)
+    due[end - TWO] = larger(value_c, c)
+    due[end - THREE] = larger(smaller(value_c, c), d)
+    if d > value:
+        k = end - FOUR
+        while due[k - ONE] > value:
+            due[k] = due[k - ONE]
+            k -= ONE
+        due[k] = value
+
+
+@part
+def slot(seconds: Any) -> Any:
+    """The bin of a duration: the leading bits of its floating-point form."""
+    return min(max((np.float64(seconds).view(np.int64) >> SHIFT) - FIRST_BIN, 0), LAST_BIN)
+
+
+@part
+def slot_of(seconds: Any, per_second: Any) -> Any:
+    """The number of the slot of the wheel that a time since the first arrival falls into."""
+    return np.uintp(smaller(seconds * per_second, FARTHEST))
+
+
+@compiled
+def pool(arrivals: Any, service: Any, setups: Any, idle_s: Any, most: Any, oldest: Any, measured: Any, edges: Any,
+         limit_s: Any, per_second: Any, wheel: Any, far: Any, after: Any, due: Any, idle: Any, tally: Any, bins: Any,
+         waits_s: Any, cold: Any, latencies: Any) -> Any:  # fmt: skip
+    """Replica-seconds of a keep-alive pool, from the first measured arrival to the last arrival.
+
+    `most` replicas at most (FIFO beyond); `oldest` 1 takes the replica that has been idle longest; set-up times are
+    taken from `setups` (a power of two of them) in turn; `measured` is the first request that counts; `edges` are the
+    first requests of each batch after the first. `waits_s`, `cold` and `latencies` are filled where they are as long as
+    the arrivals.
+
+    When busy replicas become free lies in a lazy queue (Rönngren, Riboe and Ayani 1991): `due`, sorted, for the slot of
+    time at hand, and for later slots (`per_second` of them) unsorted lists in `wheel` (a power of two of them, all
+    NIL), whose nodes are `far` (when) and `after` (the next of the list). With no slots per second all is in `due`.
+    `idle` is a ring: since when replicas are idle. `far` and `after` are as long as there is room for replicas, a power
+    of two, `idle` twice and `due` four times and eight. An arrival is handled whole, with what became free before it:
+    a request that waits takes what comes free next, so nothing need be done between arrivals.
+    """
+    n = np.uintp(arrivals.size)
+    keep = waits_s.size == arrivals.size
+    begin, end, origin = arrivals[measured], arrivals[n - ONE], arrivals[0]
+    mask, turn, ring = np.uintp(setups.size - 1), np.uintp(wheel.size - 1), np.uintp(idle.size - 1)
+    room = np.uintp(far.size)
+    full = np.uintp(due.size) - TWO * FOUR
+    cursor, spare, nodes = np.uintp(0), NIL, np.uintp(0)
+    first, last = FOUR, FOUR
+    for k in range(FOUR):
+        due[k], due[FOUR + k] = -INF, INF
+    low, high, alive, started = np.uintp(0), np.uintp(0), np.uintp(0), np.uintp(0)
+    batch, edge = np.uintp(0), np.uintp(edges[0])
+    billed = 0.0
+    for i in range(n):
+        arrival, waits = arrivals[i], False
+        now = slot_of(arrival - origin, per_second)
+        while True:
+            while True:  # what became free by now is idle; four at a time, without a branch
+                a, b, c, d = due[first], due[first + ONE], due[first + TWO], due[first + THREE]
+                idle[high & ring], idle[(high + ONE) & ring] = a, b
+                idle[(high + TWO) & ring], idle[(high + THREE) & ring] = c, d
+                free = np.uintp(a <= arrival) + np.uintp(b <= arrival) + np.uintp(c <= arrival) + np.uintp(d <= arrival)
+                high += free
+                first += free
+                if free < FOUR:
+                    break
+            if cursor >= now and not waits:
+                while low < high and idle[low & ring] + idle_s < arrival:
+                    billed -= end - max(idle[low & ring] + idle_s, begin)
+                    low += ONE
+                    alive -= ONE
+                waits = low == high and alive == most
+            if cursor >= now and (not waits or due[first] < INF):
+                break
+            cursor += ONE  # all of this slot is over: sort the next one
+            first, last = FOUR, FOUR
+            for k in range(FOUR):
+                due[FOUR + k] = INF
+            node = wheel[cursor & turn]
+            wheel[cursor & turn] = NIL
+            while node != NIL:
+                rest = after[node]
+                if slot_of(far[node] - origin, per_second) <= cursor:
+                    due[last + FOUR] = INF
+                    insert(due, last, far[node])
+                    last += ONE
+                    after[node] = spare
+                    spare = node
+                else:
+                    after[node] = wheel[cursor & turn]
+                    wheel[cursor & turn] = node
+                node = rest
+        was_cold = False
+        if waits:
+            start = due[first]
+            first += ONE
+        elif low < high:
+            start = arrival
+            if oldest:
+                low += ONE
+            else:
+                high -= ONE
+        elif alive == room:
+            return np.nan
+        else:
+            start, was_cold = arrival + setups[started & mask], True
+            billed += end - max(arrival, begin)
+            alive += ONE
+            started += ONE
+        finish = start + service[i]
+        place = slot_of(finish - origin, per_second)
+        if place > cursor:
+            node = spare
+            if node == NIL:
+                node = nodes
+                nodes += ONE
+            else:
+                spare = after[node]
+            far[node] = finish
+            after[node] = wheel[place & turn]
+            wheel[place & turn] = node
+        else:
+            if last == full:
+                for k in range(first, last):
+                    due[FOUR + k - first] = due[k]
+                first, last = FOUR, FOUR + last - first
+                for k in range(FOUR):
+                    due[last + k] = INF
+            due[last + FOUR] = INF
+            insert(due, last, finish)
+            last += ONE
+        wait, latency = start - arrival, finish - arrival
+        while i >= edge:
+            batch += ONE
+            edge = edges[batch]
+        if i >= measured:
+            tally[batch, REQUESTS] += 1
+            tally[batch, COLD] += was_cold
+            tally[batch, WITHIN] += latency <= limit_s
+            tally[batch, WAITED] += wait
+            bins[WAIT, slot(wait)] += 1
+            bins[LATENCY, slot(latency)] += 1
+        if keep:
+            waits_s[i], cold[i], latencies[i] = wait, was_cold, latency
+    return billed
 
 
 @part

@@ -26,10 +26,10 @@ INF = float("inf")
 BATCHES = 20
 DRAWS = 1 << 12
 """Cold starts and lives that are drawn before a run; replicas take them in turn."""
-SLOTS = 4.0
-"""Slots of the timing wheel for each busy replica."""
-FEW_BUSY = 5.0
-"""Mean number of busy replicas up to which a heap is quicker than a timing wheel (tests/benchmarks/kernels.py)."""
+A_SLOT = 4.0
+"""Replicas that become free within one slot of the timing wheel, in the mean (tests/benchmarks/kernels.py)."""
+FEW_BUSY = 12.0
+"""Mean number of busy replicas up to which one sorted list is quicker than a timing wheel."""
 ROOM = 1 << 10
 GROWTH = 8
 NOTED = 4
@@ -155,8 +155,9 @@ def simulate(
         if value != INF:
             numbers(f"simulate {name}", strict=True, value=value)
     rule = policy.vector()
+    busy = _busy(arrivals, work, prompt, rule, step)
     if keep == "summary" and arrivals.size >= LONG_RUN:
-        _refuse_saturated(arrivals, work, prompt, rule, step)
+        _refuse_saturated(busy, rule)
     measured = int(np.searchsorted(arrivals, arrivals[0] + warm_up_s))
     if measured == arrivals.size:
         raise WorkbenchError("simulate", f"no request comes after the warm-up of {warm_up_s:g} s", "shorten it")
@@ -166,7 +167,7 @@ def simulate(
     noted = np.zeros((np.size(sampled_s), NOTED))
     noted[:, 0] = sampled_s
     one_each = rule[KIND] == BIND and rule[CONCURRENCY] == 1 and rule[LEAST] == 0
-    run = _Run(arrivals, work, prompt, setups, lives, rule, step, measured, limit_s, keep == "requests", noted)
+    run = _Run(arrivals, work, prompt, setups, lives, rule, step, busy, measured, limit_s, keep == "requests", noted)
     quick = one_each and batching is None and mean_life_s == INF and not noted.size
     return _measured(run, _pool if quick else _fleet, warm_up_s)
 
@@ -182,6 +183,8 @@ class _Run:
     lives: Array
     rule: Array
     step: Array
+    busy: float
+    """Replicas, in the mean."""
     measured: int
     limit_s: float
     keep: bool
@@ -212,17 +215,24 @@ def _measured(run: _Run, kernel_of: Callable[[_Run, int, Array, Array, Kept], fl
     )  # fmt: skip
 
 
+def _wheel(run: _Run, room: int) -> tuple[int, float]:
+    """Slots of a pool's timing wheel, and how many pass in a second; one that never passes where few are busy."""
+    mean, crowd = float(run.work.mean()), min(run.busy, float(run.arrivals.size))
+    if room > _room(run):  # it had to grow: far more are busy at times, and slots suit neither them nor the rest
+        crowd = sqrt(crowd * room)
+    return (_power(crowd), crowd / mean / A_SLOT) if crowd > FEW_BUSY else (1, 0.0)
+
+
 def _pool(run: _Run, room: int, tally: Array, bins: Array, kept: Kept) -> float:
     n = run.arrivals.size
-    span = run.arrivals[-1] - run.arrivals[0]
-    busy = run.work.sum() / span if span > 0 else 0.0
-    slots = 1 << int(np.ceil(np.log2(SLOTS * busy))) if FEW_BUSY < busy < room else 0
+    slots, per_second = _wheel(run, room)
     edges = np.append(np.arange(1, BATCHES) * n // BATCHES, n).astype(np.uintp)
     oldest = np.uintp(run.rule[ROUTING] == ROUTINGS["oldest"])
     most = np.uintp(min(run.rule[MOST], float(MOST_ROOM)))
     billed = kernel.pool(
         run.arrivals, run.work, run.setups, run.rule[IDLE], most, oldest, np.uintp(run.measured), edges, run.limit_s,
-        np.empty(room), np.empty(room, np.uintp), np.full(slots, kernel.NIL), np.empty(room), tally, bins, *kept,
+        per_second, np.full(slots, kernel.NIL), np.empty(room), np.empty(room, np.uintp), np.empty(4 * room + 8),
+        np.empty(2 * room), tally, bins, *kept,
     )  # fmt: skip
     bins[kernel.FIRST] = bins[kernel.WAIT]
     return float(billed)
@@ -237,9 +247,13 @@ def _fleet(run: _Run, room: int, tally: Array, bins: Array, kept: Kept) -> float
 
 
 def _room(run: _Run) -> int:
-    """Replicas to make room for at first: a power of two."""
-    most = run.rule[MOST]
-    return 1 << int(np.ceil(np.log2(min(most + 1, ROOM)))) if most < ROOM else ROOM
+    """Replicas to make room for at first."""
+    return _power(min(run.rule[MOST] + 1, max(ROOM, min(2 * run.busy, run.arrivals.size))))
+
+
+def _power(least: float) -> int:
+    """The power of two from `least` on."""
+    return 1 << int(np.ceil(np.log2(least)))
 
 
 def _known(name: str, value: Any, allowed: tuple[str, ...]) -> None:
@@ -276,10 +290,14 @@ def _setups(cold_start_s: Any, random: np.random.Generator) -> Array:
     return given if given.size == 1 else random.choice(given, DRAWS)
 
 
-def _refuse_saturated(arrivals: Array, work: Array, prompt: Array, rule: Array, step: Array) -> None:
+def _busy(arrivals: Array, work: Array, prompt: Array, rule: Array, step: Array) -> float:
+    """Mean number of replicas that work, each with as many requests as it takes."""
+    span, slots = float(arrivals[-1] - arrivals[0]), rule[CONCURRENCY]
+    return float(work.sum() * (step[0] + step[1] * slots) / slots + prompt.sum()) / span if span > 0 else 0.0
+
+
+def _refuse_saturated(busy: float, rule: Array) -> None:
     """A long run over the capacity of the most replicas has no steady state: its numbers would only tell its length."""
-    span, slots = arrivals[-1] - arrivals[0], rule[CONCURRENCY]
-    busy = float(work.sum() * (step[0] + step[1] * slots) / slots + prompt.sum()) / span if span > 0 else 0.0
     most = rule[INITIAL] if rule[KIND] == FIXED else rule[MOST]
     if busy >= most:
         what = f"saturated: {busy:.3g} replicas are busy on average, and {most:g} are allowed"

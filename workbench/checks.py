@@ -49,7 +49,7 @@ def _number(where: str, name: str, value: Any, ends: tuple[float, float], *, str
         array = np.asarray(value)
         if array.dtype.kind in "bSU":  # NumPy would read true as 1 and '5' as 5
             raise TypeError(array.dtype.name)
-        array = array.astype(float)
+        array = array.astype(float, copy=False)
     except (TypeError, ValueError, OverflowError) as error:
         raise WorkbenchError(where, f"{name}={value!r} is not a number", bound) from error
     if array.size == 0:

@@ -148,7 +148,7 @@ def simulate(
     _known("keep", keep, ("summary", "requests"))
     arrivals = _arrivals(arrivals_s)
     work = _by_request("service_s", service_s, arrivals)
-    prompt = _by_request("prompt_s", batching.prompt_s if batching else 0.0, arrivals)
+    prompt = _by_request("prompt_s", batching.prompt_s, arrivals) if batching else np.zeros(1)
     step = np.array([batching.step_s, batching.step_per_request_s] if batching else [1.0, 0.0])
     numbers("simulate", warm_up_s=warm_up_s, step=step)
     for name, value in (("limit_s", limit_s), ("mean_life_s", mean_life_s)):
@@ -240,8 +240,9 @@ def _pool(run: _Run, room: int, tally: Array, bins: Array, kept: Kept) -> float:
 
 def _fleet(run: _Run, room: int, tally: Array, bins: Array, kept: Kept) -> float:
     state, ring = np.zeros(control.STATE), np.zeros(control.ring_size(run.rule))
+    prompt = np.ascontiguousarray(np.broadcast_to(run.prompt, run.arrivals.shape))
     return float(fleet(
-        made(room, int(run.rule[CONCURRENCY])), run.arrivals, run.work, run.prompt, run.setups, run.lives, run.rule,
+        made(room, int(run.rule[CONCURRENCY])), run.arrivals, run.work, prompt, run.setups, run.lives, run.rule,
         state, ring, run.step, np.uintp(run.measured), run.limit_s, tally, bins, *kept, run.noted,
     ))  # fmt: skip
 
@@ -293,7 +294,8 @@ def _setups(cold_start_s: Any, random: np.random.Generator) -> Array:
 def _busy(arrivals: Array, work: Array, prompt: Array, rule: Array, step: Array) -> float:
     """Mean number of replicas that work, each with as many requests as it takes."""
     span, slots = float(arrivals[-1] - arrivals[0]), rule[CONCURRENCY]
-    return float(work.sum() * (step[0] + step[1] * slots) / slots + prompt.sum()) / span if span > 0 else 0.0
+    each = float(work.mean() * (step[0] + step[1] * slots) / slots + prompt.mean())
+    return each * arrivals.size / span if span > 0 else 0.0
 
 
 def _refuse_saturated(busy: float, rule: Array) -> None:

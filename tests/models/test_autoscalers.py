@@ -184,6 +184,8 @@ BAD = [
     (lambda: hpa_desired(1, 1, 0), "target_average"), (lambda: hpa_desired(1, -1, 1), "metric_total"),
     (lambda: ray_desired(1, 1, 0), "target_ongoing"),
     (lambda: ray_desired(1, 1, 1, min_replicas=5, max_replicas=2), "above"),
+    (lambda: hpa_desired(1, 1e308, 1e-300), "replicas_for_the_total=inf is not finite"),
+    (lambda: ray_desired(1, 9, 1, up=1e308), "replicas_asked_for=inf is not finite"),
 ]  # fmt: skip
 
 

@@ -288,6 +288,7 @@ BAD = [
     ({"limit_s": float("nan")}, "simulate limit_s"),
     ({"policy": KeepAlive(-1, 0)}, "idle_s"),
     ({"policy": KeepAlive(1, float("nan"))}, "cold_start_s"),
+    ({"policy": KeepAlive(1, [[1.0, 2.0]])}, "cold_start_s has 2 axes"),
     ({"policy": KeepAlive(1, 1, max_replicas=0)}, "max_replicas"),
     ({"policy": KeepAlive(1, 1, concurrency=1.5)}, "whole number"),
     ({"policy": KeepAlive(1, 1, max_replicas=1, min_replicas=2)}, "above max_replicas"),

@@ -141,6 +141,7 @@ def hpa_desired(ready: int, metric_total: float, target_average: float, toleranc
     """
     numbers("hpa_desired", ready=ready, metric_total=metric_total, tolerance=tolerance)
     numbers("hpa_desired", strict=True, target_average=target_average)
+    numbers("hpa_desired", replicas_for_the_total=metric_total / target_average)
     return int(hpa_rule(ready, metric_total, target_average, tolerance))
 
 
@@ -176,6 +177,7 @@ def ray_desired(
     if min_replicas > max_replicas:
         raise WorkbenchError("ray_desired", f"min_replicas={min_replicas} is above max_replicas={max_replicas}",
                              "give a minimum of at most the maximum")  # fmt: skip
+    numbers("ray_desired", replicas_asked_for=max(up, down) * (replicas + ongoing_total / target_ongoing))
     return int(ray_rule(replicas, ongoing_total, target_ongoing, up, down, min_replicas, max_replicas))
 
 

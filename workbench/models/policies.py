@@ -54,6 +54,9 @@ def _sized(policy: Any) -> tuple[float, float]:
     if policy.max_replicas is not None:
         numbers(where, strict=True, max_replicas=most)
     numbers(where, min_replicas=least, cold_start_s=policy.cold_start_s)
+    if np.ndim(policy.cold_start_s) > 1:
+        what = f"cold_start_s has {np.ndim(policy.cold_start_s)} axes"
+        raise WorkbenchError(where, what, "give one number of seconds, or a list of those that are drawn from")
     if least > most:
         raise WorkbenchError(where, f"min_replicas={least} is above max_replicas={most}", "give at most the maximum")
     if policy.routing not in ROUTINGS:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.checks import numbers
+from workbench.checks import fitting, numbers
 from workbench.records import WorkbenchError
 from workbench.units import Count, PerSecond, Ratio, Seconds, Share
 
@@ -73,7 +73,7 @@ def erlang_b(servers: Count, offered: Ratio) -> Share:
     """The share of requests lost where none can wait: (a^c / c!) / (sum over n <= c of a^n / n!) (Erlang, 1917)."""
     where = "models.queueing.erlang_b"
     servers, (offered,) = _whole(where, servers=servers), numbers(where, offered=offered)
-    _fit(where, servers, offered)
+    fitting(where, servers, offered)
     return _plain(_blocking(servers, offered))
 
 
@@ -92,7 +92,7 @@ def mmc(arrival_rate: PerSecond, service_rate: PerSecond, servers: Count) -> Wai
     servers = _whole(where, servers=servers)
     _refuse_saturated(where, offered, servers)
     waiting = _waiting(_blocking(servers, offered), servers, offered)
-    return Waiting(_plain(waiting), (servers - offered) * service_rate)
+    return Waiting(_plain(waiting), *numbers(where, drain_rate=(servers - offered) * service_rate))
 
 
 def mgc_allen_cunneen(
@@ -102,7 +102,7 @@ def mgc_allen_cunneen(
     where = "models.queueing.mgc_allen_cunneen"
     arrival_cv2, service_cv2 = numbers(where, arrival_cv2=arrival_cv2, service_cv2=service_cv2)
     wait_mean = mmc(arrival_rate, service_rate, servers).wait_mean
-    _fit(where, wait_mean, arrival_cv2, service_cv2)
+    fitting(where, wait_mean, arrival_cv2, service_cv2)
     return wait_mean * (arrival_cv2 + service_cv2) / 2
 
 
@@ -110,7 +110,7 @@ def servers_for(arrival_rate: PerSecond, service_rate: PerSecond, wait_s: Second
     """The least servers with which at most a share `miss` of requests, 0 < miss < 1, waits longer than `wait_s`."""
     where = "models.queueing.servers_for"
     _, service_rate, offered, wait_s = _traffic(where, arrival_rate, service_rate=service_rate, wait_s=wait_s)
-    _fit(where, offered, wait_s, _rest(where, miss=miss))
+    fitting(where, offered, wait_s, _rest(where, miss=miss))
     least = np.vectorize(_least_servers, otypes=[np.int64])(offered, wait_s * service_rate, miss)
     return least if least.ndim else int(least)
 
@@ -134,8 +134,8 @@ def _blocking(servers: float, offered: float) -> Any:
     rising = max(servers - offered, 0)
     if rising**2 > 2 * servers * UNDERFLOW:  # the share is below exp(-(c - a)^2 / 2c), by Chernoff's bound
         return 0.0
-    terms = np.arange(min(servers, math.ceil(rising + _reach(offered))))
     with np.errstate(divide="ignore", over="ignore"):
+        terms = np.arange(min(servers, np.ceil(rising + _reach(offered))))
         return 1 / (1 + np.cumprod((servers - terms) / offered).sum())
 
 
@@ -174,7 +174,8 @@ def keep_alive(
     first_time, more = _first_time(*columns, size=size, least=least)
     cold = np.real(first_time / _NODES @ _WEIGHTS)
     unused = requests * np.real(first_time / _NODES**2 @ _WEIGHTS)
-    return WarmPool(_plain(np.clip(cold, 0, 1)), _plain(offered + more + np.clip(unused, 0, requests)))
+    replicas = offered + more + np.clip(unused, 0, requests)
+    return WarmPool(*numbers(where, cold_share=np.clip(cold, 0, 1), mean_replicas=replicas))
 
 
 def _first_time(offered: Any, requests: Any, services: Any, *, size: float, least: float) -> Any:
@@ -203,7 +204,7 @@ def keep_alive_renewal(gap_mean_s: Seconds, gap_cv2: Ratio, keep_alive_s: Second
     where = "models.queueing.keep_alive_renewal"
     gap_mean_s, gap_cv2 = numbers(where, strict=True, gap_mean_s=gap_mean_s, gap_cv2=gap_cv2)
     (keep_alive_s,) = numbers(where, keep_alive_s=keep_alive_s)
-    _fit(where, gap_mean_s, gap_cv2, keep_alive_s)
+    fitting(where, gap_mean_s, gap_cv2, keep_alive_s)
     kept, shape = keep_alive_s / gap_mean_s, _bounded(where, gap_shape=1 / gap_cv2)
     warm, first = _gamma(shape, shape * kept)
     cold = np.maximum(1 - warm, 0)
@@ -262,7 +263,7 @@ def setup_mmk(
     servers = _whole(where, MOST_SETUP_SERVERS, servers=servers)
     at_once = servers if at_once is None else _whole(where, at_once=at_once)
     _bounded(where, requests_in_a_setup=arrival_rate * setup_mean_s)
-    _fit(where, offered, servers, setup_mean_s, at_once)
+    fitting(where, offered, servers, setup_mean_s, at_once)
     _refuse_saturated(where, offered, servers)
     shortest = math.exp(-NEGLIGIBLE) / service_rate  # what stands for no set-up at all
     requests, setting_up = _chain(arrival_rate, service_rate, servers, np.maximum(setup_mean_s, shortest), at_once)
@@ -341,7 +342,7 @@ def _traffic(where: str, arrival_rate: Any, **more: Any) -> list[Any]:
     (name, service), *others = more.items()
     arrival_rate, pace = numbers(where, strict=True, arrival_rate=arrival_rate, **{name: service})
     rest = numbers(where, **dict(others))
-    _fit(where, arrival_rate, pace, *rest)
+    fitting(where, arrival_rate, pace, *rest)
     offered = _bounded(where, offered_load=arrival_rate / pace if name == "service_rate" else arrival_rate * pace)
     return [arrival_rate, pace, _plain(np.maximum(offered, np.finfo(float).tiny)), *rest]
 
@@ -368,15 +369,8 @@ def _rest(where: str, **shares: Any) -> Any:
     return numbers(where, strict=True, **{f"1 - {name}": 1 - share})[0]
 
 
-def _fit(where: str, *values: Any) -> None:
-    try:
-        np.broadcast_shapes(*map(np.shape, values))
-    except ValueError as error:
-        raise WorkbenchError(where, f"arrays that do not fit: {error}", "give arrays of one shape") from error
-
-
 def _refuse_saturated(where: str, offered: Any, servers: Any) -> None:
-    _fit(where, offered, servers)
+    fitting(where, offered, servers)
     full = offered * (1 + ROUNDING) >= servers
     if np.any(full):
         load = float(np.max(np.where(full, offered, 0)))

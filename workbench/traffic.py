@@ -35,7 +35,7 @@ SIZES = ("tokens_in", "tokens_out", "service_s")
 UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 UTC = ("Z", "UTC", "+00:00", "+0000", "+00")
 LONG_GAP = 20.0  # in mean gaps: a Poisson trace of a million requests has none
-LONGEST_S = 100 * 365.25 * 86400.0  # a century: whoever has more has mistaken the unit
+LONGEST_S = 100 * 365.25 * 86400.0  # a century, more than since 1970: whoever has more has mistaken the unit
 LARGEST = 2.0**53  # whole numbers above are not told apart
 
 
@@ -106,7 +106,9 @@ def read(path: str | Path, *, columns: Form | None = None) -> Trace:
     seconds, unit = _arrivals(raw)
     late = np.flatnonzero(seconds < np.maximum.accumulate(seconds))
     order = np.argsort(seconds, kind="stable") if len(late) else slice(None)
-    times, sizes = seconds[order], {name: _numbers(raw, name)[order] for name in SIZES if name in form}
+    most = {"service_s": LONGEST_S}
+    sizes = {name: _numbers(raw, name, most.get(name, LARGEST))[order] for name in SIZES if name in form}
+    times = seconds[order]
     if not 0 < times[-1] <= LONGEST_S:
         what = f"all {len(times):,} requests span {times[-1]:g} s"
         raw.refuse(1, what, "check the column and the unit of the arrivals")
@@ -173,7 +175,7 @@ def _arrivals(raw: _Raw) -> tuple[Array, str]:
     cells = raw.frame["arrival"]
     unit = raw.form.get("unit") or _unit(cells)
     if unit in UNITS:
-        values = _numbers(raw, "arrival")
+        values = _numbers(raw, "arrival", LONGEST_S / UNITS[unit])
         return (values - values.min()) * UNITS[unit], unit
     if cells.dtype == pl.String:
         cells = _moments(raw, cells.str.strip_chars())
@@ -206,8 +208,8 @@ def _moments(raw: _Raw, text: "Series") -> "Series":
     return moments
 
 
-def _numbers(raw: _Raw, name: str) -> Array:
-    """A column as finite numbers of at least 0, tokens as whole ones."""
+def _numbers(raw: _Raw, name: str, most: float) -> Array:
+    """A column as numbers from 0 to `most`, tokens as whole ones."""
     import polars as pl
 
     cells, kind = raw.frame[name], "whole number" if name.startswith("tokens") else "number"
@@ -216,8 +218,10 @@ def _numbers(raw: _Raw, name: str) -> Array:
     elif not cells.dtype.is_numeric():
         raw.refuse(0, f"{raw.form[name]} holds {cells.dtype}", "name a column of numbers")
     values = cells.cast(pl.Float64).fill_null(np.nan).to_numpy()
-    good = (values >= 0) & (values <= LARGEST) & ((kind == "number") | (values == np.rint(values)))
+    good = (values >= 0) & ((kind == "number") | (values == np.rint(values)))
     _refuse(raw, name, ~good, f"is no {kind} of at least 0", "correct the row, or leave it out")
+    remedy = "correct it, or say the unit of the arrivals (unit=ms)" if name == "arrival" else "correct the row"
+    _refuse(raw, name, values > most, f"is above {most:.3g}, the most that is read", remedy)
     return values
 
 

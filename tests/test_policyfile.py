@@ -120,7 +120,8 @@ def test_what_is_no_number_is_refused_with_its_key(problems, key, value):
     assert len(what) < 70
 
 
-@pytest.mark.parametrize(("key", "value"), [("p", "0"), ("p", "1"), ("p", "1.5"), ("limit_s", "0")])
+@pytest.mark.parametrize(("key", "value"), [("p", "0"), ("p", "1"), ("p", "1.5"), ("limit_s", "0"),
+                                            ("cold_start_s", "1e12"), ("service_s", "1e12")])  # fmt: skip
 def test_an_objective_that_means_nothing_is_refused(problems, key, value):
     assert problems(text(**{key: value}))[0][0] == key
 

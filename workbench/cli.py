@@ -77,6 +77,14 @@ def _draws(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--draws", type=int, metavar="N", help="number of draws")
 
 
+def _traced(parser: argparse.ArgumentParser) -> None:
+    """What a question has that recorded requests may answer."""
+    recorded = "recorded requests (csv, jsonl, parquet), in place of those that the scenario describes"
+    parser.add_argument("--trace", type=Path, metavar="FILE", help=recorded)
+    column = "a column of the trace: arrival, tokens_in, tokens_out or service_s; also unit=ms"
+    parser.add_argument("--column", type=_column, action="append", metavar="NAME=COLUMN", help=column)
+
+
 _Command = Callable[[str, Callable[[argparse.Namespace], int], str, str], argparse.ArgumentParser]
 
 
@@ -122,15 +130,8 @@ def _questions(command: _Command) -> None:
     waking = command("coldstart", _coldstart, "How slow a model is when it wakes, and the cheapest policy to mend it.",
                      "workbench coldstart chat")  # fmt: skip
     _asks(waking, nargs="?")
-    waking.add_argument("--trace", type=Path, metavar="FILE", help="recorded requests (csv, jsonl, parquet)")
-    waking.add_argument(
-        "--column",
-        type=_column,
-        action="append",
-        metavar="NAME=COLUMN",
-        help="a column of the trace: arrival, tokens_in, tokens_out or service_s; also unit=ms",
-    )
-    waking.add_argument("--policy", type=Path, metavar="FILE", help="one policy, for a trace (a TOML file)")
+    _traced(waking)
+    waking.add_argument("--policy", type=Path, metavar="FILE", help="one policy for a trace, in place of a scenario")
     lockin = command("lockin", _lockin, "What leaving costs today and later, and what being able to leave is worth.",
                      "workbench lockin health")  # fmt: skip
     _draws(lockin)
@@ -138,6 +139,7 @@ def _questions(command: _Command) -> None:
                      "workbench export knative chat")  # fmt: skip
     export.add_argument("format", metavar="FORMAT", choices=EXPORTS, help=f"what to write: {' or '.join(EXPORTS)}")
     _asks(export)
+    _traced(export)
     plan = command("portfolio", _portfolio, "The plan of least cost: what to commit to, of whom, and by when to order.",
                    "workbench portfolio tpu --json")  # fmt: skip
     _asks(plan)
@@ -169,7 +171,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print("interrupted: what was finished before is kept", file=sys.stderr)
         return 130
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit) as end:
+        if isinstance(end, SystemExit) and end.code != 1:  # with which rich ends where nobody reads on; --help has 0
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
@@ -242,24 +246,26 @@ def _asked_with(found: Any, more: str) -> Any:
     return replace(found, stamp={**found.stamp, "command": f"{found.stamp['command']} {more}"})
 
 
+def _columns(options: argparse.Namespace) -> dict[str, str] | None:
+    if options.column and options.trace is None:
+        raise WorkbenchError("--column", "names a column of no trace", "add --trace FILE")
+    return dict(options.column) if options.column else None
+
+
 def _coldstart(options: argparse.Namespace) -> int:
     from workbench import face, terminal
 
-    if (
-        (options.scenario is None) == (options.trace is None)
-        or (options.trace is None) != (options.policy is None)
-        or (options.column and options.trace is None)
-    ):
-        raise WorkbenchError("workbench coldstart", "give a scenario, or a trace and a policy",
-                             "see workbench coldstart --help")  # fmt: skip
+    columns = _columns(options)
+    if (options.scenario is None) == (options.policy is None) or (options.policy and not options.trace):
+        what = "give a scenario, one with a trace, or a trace and a policy"
+        raise WorkbenchError("workbench coldstart", what, "see workbench coldstart --help")
     with terminal.progress("coldstart") as tell:
-        if options.trace:
+        if options.policy:
             _sound_seed(options)
-            columns = dict(options.column) if options.column else None
             found: Any = face.replay(options.trace, options.policy, seed=options.seed or 0, as_of=options.as_of,
                                      columns=columns)  # fmt: skip
         else:
-            found = face.coldstart(_scenario(options), progress=tell)
+            found = face.coldstart(_scenario(options), progress=tell, trace=options.trace, columns=columns)
     if options.json:
         _print_json(found.as_dict())
     else:
@@ -284,7 +290,8 @@ def _export(options: argparse.Namespace) -> int:
     from workbench import export, terminal
 
     with terminal.progress("export") as tell:
-        made = export.export(options.format, _scenario(options), progress=tell)
+        made = export.export(options.format, _scenario(options), progress=tell, trace=options.trace,
+                             columns=_columns(options))  # fmt: skip
     if options.json:
         _print_json(made.as_dict())
     else:

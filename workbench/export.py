@@ -80,20 +80,25 @@ class Export:
 
 
 def export(
-    form: str, scenario: Scenario | str | Path, *, progress: "Progress" = lambda done, of: None
+    form: str, scenario: Scenario | str | Path, *, progress: "Progress" = lambda done, of: None,
+    trace: str | Path | None = None, columns: Mapping[str, str] | None = None,
 ) -> Export:  # fmt: skip
     """The cheapest policy of one kind that meets the scenario's objective, as a file for a cluster; or its plan.
 
+    A policy is chosen on the requests of a recorded `trace` where one is given, as by `face.coldstart`.
     Raises WorkbenchError for a format that is not known, Infeasible where no policy of the kind meets the objective, a
     field cannot hold its value, or there is no plan.
     """
     if form not in (*FORMATS, *PLANS):
         raise WorkbenchError(f"format {form!r}", "not known", f"use one of {', '.join((*FORMATS, *PLANS))}")
+    if form in PLANS and trace is not None:
+        raise WorkbenchError(f"format {form!r}", "its plan is made from the scenario, not from a trace",
+                             f"leave the trace out, or use one of {', '.join(FORMATS)}")  # fmt: skip
     if form == "record":
         return recorded(scenario if isinstance(scenario, Scenario) else face.load(scenario))
     if form in PLANS:
         return planned(face.portfolio(scenario))
-    found = face.coldstart(scenario, progress=progress, only=FORMATS[form].policy)
+    found = face.coldstart(scenario, progress=progress, only=FORMATS[form].policy, trace=trace, columns=columns)
     return written(form, found)
 
 
@@ -169,7 +174,7 @@ def _comment(text: str, indent: str = "") -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{PERCENT * share:.6g}%"
+    return f"{PERCENT * share:.10g}%"  # 99.99999% are not all
 
 
 def _head(title: str, scenario: Scenario, told: Mapping[str, Any]) -> Iterator[str]:

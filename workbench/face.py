@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     from workbench.decision.purchase import Purchase
     from workbench.decision.reasons import Reasons
     from workbench.decision.replay import Replay
+    from workbench.decision.waking import Traffic
     from workbench.models.policies import Policy
 
 
 DRAWN = ("decide", "lockin")
 """Commands that take the number of draws."""
+HUNDREDS = 100
+"""Seconds from which none is split."""
 
 
 def facts(as_of: date) -> Facts:
@@ -92,19 +95,61 @@ def lockin(scenario: Scenario | str | Path, *, only: Collection[Choice] | None =
 
 
 def coldstart(
-    scenario: Scenario | str | Path, *, progress: "Progress" = lambda done, of: None, only: "type[Policy] | None" = None
-) -> "Frontier":
+    scenario: Scenario | str | Path, *, progress: "Progress" = lambda done, of: None,
+    only: "type[Policy] | None" = None, trace: str | Path | None = None, columns: Mapping[str, str] | None = None,
+) -> "Frontier":  # fmt: skip
     """How slow the scenario's model is when it wakes, and the cheapest policy that is fast enough.
 
-    Raises WorkbenchError where the scenario has no [serving], Infeasible where nothing can be had.
+    With a recorded `trace` (and `columns`, as of `traffic.read`) its requests come in place of those that the scenario
+    describes. Raises WorkbenchError where the scenario has no [serving] or the trace is bad, Infeasible where nothing
+    can be had.
     """
     from workbench.decision import frontier, waking  # half a second of numba that nothing else needs
 
     if not isinstance(scenario, Scenario):
         scenario = load(scenario)
     known = facts(scenario.as_of)
-    made = stamp(scenario, known, command="coldstart")
-    return frontier.frontier(known, waking.load(known, scenario), stamp=made, progress=progress, only=only)
+    made, traffic = stamp(scenario, known, command="coldstart"), None
+    if trace is not None:
+        traffic = _searched(trace, columns)
+        made |= {"command": f"{made['command']} --trace {shlex.quote(str(trace))}{_columns(columns)}"}
+    return frontier.frontier(known, waking.load(known, scenario, traffic), stamp=made, progress=progress, only=only)
+
+
+def _searched(trace: str | Path, columns: Mapping[str, str] | None) -> "Traffic":
+    """A trace for which policies are tried: it has to have tokens, and requests enough to tell them apart."""
+    from workbench.decision import waking
+
+    found, _ = _recorded(trace, columns)
+    count = found.arrivals_s.size
+    if count < waking.FEWEST_REQUESTS:
+        raise WorkbenchError(str(trace), f"{count} requests do not tell policies apart",
+                             f"give at least {waking.FEWEST_REQUESTS}, or replay them with a policy")  # fmt: skip
+    if not found.sized:
+        raise WorkbenchError(str(trace), "no tokens, so the model's pace says nothing",
+                             "name the columns of tokens_in and tokens_out, or replay it with a policy")  # fmt: skip
+    month = "the bill is that of a month as busy as the trace"
+    return replace(found, notes=(*found.notes, month), peaks=waking.peaks(found.arrivals_s, found.tokens_out))
+
+
+def _recorded(trace: str | Path, columns: Mapping[str, str] | None) -> "tuple[Traffic, Any]":
+    """The requests of a trace, those without tokens of one each, and their service times where it has them."""
+    from workbench import traffic
+    from workbench.decision.waking import Traffic
+
+    read = traffic.read(trace, columns=columns)
+    sizes = read.tokens_in, read.tokens_out
+    tokens_in, tokens_out = (read.arrivals_s * 0 + 1 if size is None else size for size in sizes)
+    span = read.report.span_s
+    long = f"{span:,.0f}" if span >= HUNDREDS else f"{span:.3g}"
+    says = f"{read.report.rows:,} requests of {' '.join(Path(trace).name.split())} over {long} s"
+    made = Traffic(arrivals_s=read.arrivals_s, tokens_in=tokens_in, tokens_out=tokens_out, says=says,
+                   notes=read.report.notes, sized=all(size is not None for size in sizes))  # fmt: skip
+    return made, read.service_s
+
+
+def _columns(columns: Mapping[str, str] | None) -> str:
+    return "".join(f" --column {shlex.quote(f'{ours}={theirs}')}" for ours, theirs in (columns or {}).items())
 
 
 def portfolio(scenario: Scenario | str | Path, *, strict: bool = False) -> "Purchase":
@@ -131,24 +176,17 @@ def replay(
 
     Raises WorkbenchError for a bad file, with its place, and where the policy's fleet is saturated.
     """
-    from workbench import policyfile, traffic
+    from workbench import policyfile
     from workbench.decision import replay as replays
-    from workbench.decision.waking import Traffic
 
-    asked, read = policyfile.read(Path(policy)), traffic.read(trace, columns=columns)
+    asked, (load, service_s) = policyfile.read(Path(policy)), _recorded(trace, columns)
     asked = replace(asked, as_of=as_of or asked.as_of)
-    sizes = read.tokens_in, read.tokens_out
-    if asked.serving and asked.service_s is None and read.service_s is None and any(size is None for size in sizes):
+    if asked.serving and asked.service_s is None and service_s is None and not load.sized:
         raise WorkbenchError(str(trace), "no tokens, so the model's pace says nothing", "add service_s to the policy")
-    tokens_in, tokens_out = (read.arrivals_s * 0 + 1 if size is None else size for size in sizes)
     known = facts(asked.as_of) if asked.serving and asked.as_of else None
-    says = f"{read.report.rows:,} requests of {Path(trace).name} over {read.report.span_s:,.0f} s"
-    load = Traffic(arrivals_s=read.arrivals_s, tokens_in=tokens_in, tokens_out=tokens_out, says=says,
-                   notes=read.report.notes)  # fmt: skip
-    made = replays.replay(asked, load, read.service_s, known, seed)
+    made = replays.replay(asked, load, service_s, known, seed)
     command = f"workbench coldstart --trace {shlex.quote(str(trace))} --policy {shlex.quote(str(policy))} --seed {seed}"
-    command += f" --as-of {as_of}" if as_of else ""
-    command += "".join(f" --column {shlex.quote(f'{ours}={theirs}')}" for ours, theirs in (columns or {}).items())
+    command += (f" --as-of {as_of}" if as_of else "") + _columns(columns)
     return replace(made, stamp={"version": workbench.__version__, "seed": seed, "command": command,
                                 "datasets": known.digest if known else ""})  # fmt: skip
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from workbench.models import policies
 from workbench.records import InputProblems, Serving, WorkbenchError
+from workbench.traffic import LONGEST_S
 
 KINDS = {
     "keep_alive": policies.KeepAlive, "fixed": policies.Fixed, "knative": policies.Knative, "keda": policies.Keda,
@@ -22,6 +23,8 @@ NEEDED = ("policy", "p", "limit_s", "usd_per_replica_hour")
 KEYS = ("policy", *NUMBERS, "as_of", "constants", "serving")
 MOST = 1e300
 """More than a float holds is no number."""
+LONGEST = ("cold_start_s", "service_s")
+"""What lasts at most as long as a trace."""
 SERVED = ("model", "gpu", "gpus", "platform", "mitigation", "storage")
 
 
@@ -93,6 +96,8 @@ def _number(key: str, value: Any) -> str:
         return "give a number of at least 0"
     if key == "p" and not 0 < value < 1:
         return "give a share of requests between 0 and 1"
+    if key in LONGEST and value > LONGEST_S:
+        return f"give seconds, at most {LONGEST_S:.3g}"
     return "give a number above 0" if key == "limit_s" and value == 0 else ""
 
 

@@ -27,6 +27,7 @@ APART = ("command", "simulated")
 """Of a stamp: what is shown on lines of its own."""
 MOST_ROWS = 6
 CENTS_BELOW = 100.0
+PERCENT = 100
 
 
 def plain_console(**options: Any) -> Console:
@@ -208,10 +209,14 @@ def show_waking(found: "Frontier | Replay", console: Console | None = None) -> N
     met = "met" if objective["met"] else "NOT met"
     console.print(f"[bold]{shown(told['policy'])}[/bold]" + (f": {shown(told['offer'])}" if "offer" in told else ""))
     whole = "month" if told["cost_per"] == "month" else "run, of what is measured of the trace"
-    cost = f"{told['cost_usd']:,.0f}" if told["cost_usd"] >= CENTS_BELOW else f"{told['cost_usd']:.2f}"
-    console.print(f"{cost} USD a {whole}, {told['mean_replicas']:.1f} replicas on average; "
-                  f"the objective ({objective['p']:.4g} of requests within {objective['limit_s']:g} s) is {met}: "
-                  f"{objective['attainment']:.2%}")  # fmt: skip
+    replicas = f"{told['mean_replicas']:{'.1f' if told['mean_replicas'] >= 1 else '.2g'}}"
+    share = f"{PERCENT * objective['p']:.10g}%"
+    console.print(f"{_small(told['cost_usd'])} USD a {whole}, {replicas} replicas on average; "
+                  f"the objective ({share} of requests within {objective['limit_s']:g} s) is {met}: "
+                  f"{objective['attainment']:.2%}{_proven(objective)}")  # fmt: skip
+    if not objective["met"] and len(told["frontier"]) > 1:
+        console.print("Nothing that was tried meets it, and this comes nearest: give a replica more or faster "
+                      "accelerators, another mitigation, or the objective more seconds.")  # fmt: skip
     console.print(f"Latency: P50 {told['p50_s']:.3g} s, P95 {told['p95_s']:.3g} s, P99 {told['p99_s']:.3g} s; "
                   f"{told['cold_share']:.2%} of requests met a cold start")  # fmt: skip
     stages = ", ".join(f"{s['stage'].replace('_', ' ')} {s['seconds']:.3g} s" for s in told["stages"])
@@ -232,6 +237,21 @@ def show_waking(found: "Frontier | Replay", console: Console | None = None) -> N
     if rows:
         console.print(f"Rows: {shown(', '.join(rows[:MOST_ROWS]))}{more}")
     console.print(f"[dim]again: {shown(str(told['stamp'].get('command', '')))}[/dim]", soft_wrap=True)
+
+
+def _small(usd: float) -> str:
+    """An amount, with cents or two digits where it is so small that they count."""
+    if usd >= CENTS_BELOW or usd == 0:
+        return f"{usd:,.0f}"
+    return f"{usd:.2f}" if usd >= 1 else f"{usd:.2g}"
+
+
+def _proven(objective: dict[str, Any]) -> str:
+    """How far the share within the limit is known, where a trace is all there is."""
+    if "attainment_99_percent" not in objective:
+        return ""
+    low, high = objective["attainment_99_percent"]
+    return f" ({low:.2%} to {high:.2%} in the long run, with 99% confidence)"
 
 
 def _worth_a_look(points: list[dict[str, object]]) -> list[dict[str, object]]:

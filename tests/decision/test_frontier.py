@@ -281,6 +281,23 @@ def test_where_nothing_meets_the_objective_the_most_reliable_is_shown_as_such(fa
     assert not found.as_dict()["objective"]["met"]
 
 
+def test_where_no_request_is_fast_enough_the_fastest_is_shown(facts, quiet, monkeypatch):
+    monkeypatch.setattr(waking, "FEW_REQUESTS", 3_000)
+    found = frontiers.frontier(facts, waking.load(facts, replace(quiet, serving=replace(quiet.serving, limit_s=0.001))))
+    assert {p.run.attainment for p in found.points} == {0}
+    assert found.chosen.tail_s == min(p.tail_s for p in found.points)
+
+
+def test_a_fleet_that_no_memory_holds_is_told_in_words_of_the_scenario(facts, quiet, monkeypatch):
+    """The scenario has no maximum to set: a part of the load is the way out."""
+    monkeypatch.setattr(waking, "FEW_REQUESTS", 3_000)
+    load = waking.load(facts, quiet)
+    capacity = next(frontiers.capacities(facts, load))
+    with pytest.raises(WorkbenchError, match=r"over .* replicas at once.*; state a part of the load") as caught:
+        frontiers.runs(load, [(policies.Fixed(1 << 23), capacity)])
+    assert caught.value.where == f"scenario {quiet.name}: {1 << 23} replicas, always on"
+
+
 def test_the_price_of_lost_requests_can_change_the_choice(chat, facts, monkeypatch):
     """Cheap and slow to wake, until each request that does not wait costs something."""
     monkeypatch.setattr(waking, "FEW_REQUESTS", 3_000)

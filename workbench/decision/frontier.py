@@ -14,7 +14,7 @@ import numpy as np
 from workbench import formula
 from workbench.decision import offers, wakeup
 from workbench.decision.offers import Option
-from workbench.decision.waking import HOUR_S, WINDOWS_S, Load, Waking, middle, on_platform, waking
+from workbench.decision.waking import HOUR_S, WINDOWS_S, Load, Traffic, Waking, on_platform, waking
 from workbench.models import cost
 from workbench.models.policies import Fixed, Keda, Knative, Modal, Policy, RayServe
 from workbench.models.simulation import Simulation, simulate
@@ -179,6 +179,7 @@ def frontier(
     if load.busy > MOST_BUSY:
         raise WorkbenchError(f"scenario {load.scenario.name}", f"{load.busy:,.0f} replicas busy are not simulated",
                              "state a part of the load: it scales")  # fmt: skip
+    warm_up_s(load.traffic)
     everything = list(candidates(facts, load))
     tried = [c for c in everything if only is None or isinstance(c[0], only)]
     if everything and not tried:
@@ -193,7 +194,7 @@ def frontier(
                          "give the replica more gpus, or the load less work")  # fmt: skip
     points.sort(key=lambda p: (p.cost_usd, p.tail_s, p.label, p.capacity.name))
     sure = [p for p in points if p.met and p.confidence >= CONFIDENT]
-    fast = sorted(points, key=lambda p: -p.run.attainment)
+    fast = sorted(points, key=lambda p: (-p.run.attainment, p.tail_s))
     chosen = [*sure, *(p for p in points if p.met), *fast][0]
     return Frontier(load=load, points=tuple(points), chosen=chosen, tried=len(tried), stamp=stamp or {})
 
@@ -206,12 +207,26 @@ def runs(load: Load, tried: Sequence[Candidate], progress: Progress = lambda don
         for done, future in enumerate(as_completed(places), start=1):
             place = places[future]
             try:
-                found[place] = point(load, *tried[place], future.result())
+                if (
+                    made := future.result()
+                ).replica_seconds > 0:  # or nobody was there by the last arrival, for nothing
+                    found[place] = point(load, *tried[place], made)
             except WorkbenchError as error:
                 if not error.what.startswith("saturated"):
-                    raise
+                    where = f"scenario {load.scenario.name}: {label(tried[place][0])}"
+                    raise WorkbenchError(where, error.what, "state a part of the load: it scales") from error
             progress(done, len(tried))
     return [found[place] for place in sorted(found)]  # in the order of the candidates, not in that of the threads
+
+
+def warm_up_s(traffic: Traffic) -> float:
+    """The beginning that is not measured. Raises WorkbenchError where what follows is over in a moment."""
+    warm_up = min(WARM_UP_SHARE * traffic.span_s, WARM_UP_S)
+    first = np.searchsorted(traffic.arrivals_s, traffic.arrivals_s[0] + warm_up)
+    if traffic.arrivals_s[first] >= traffic.arrivals_s[-1]:
+        what = f"after the first {warm_up:.3g} s, which are not measured, all requests come at one moment"
+        raise WorkbenchError(traffic.says, what, "give a longer trace")
+    return warm_up
 
 
 def run(
@@ -223,7 +238,7 @@ def run(
     first, last = during or (0.0, span)
     return simulate(
         load.traffic.arrivals_s, load.traffic.tokens_out, policy, keep=keep, batching=batching,
-        limit_s=load.asked.limit_s, warm_up_s=min(WARM_UP_SHARE * span, WARM_UP_S),
+        limit_s=load.asked.limit_s, warm_up_s=warm_up_s(load.traffic),
         sampled_s=np.linspace(first, last, points),
     )  # fmt: skip
 
@@ -273,13 +288,13 @@ def label(policy: Policy) -> str:
 def candidates(facts: Facts, load: Load) -> Iterator[Candidate]:
     """Policies, each with the capacity that it would run on."""
     slots, busy = load.replica.slots, load.busy
-    peak = busy * middle(load.scenario.demand.peak_to_mean)
-    most = max(USUAL_MOST, ceil(peak * RESERVES[-1]))
+    peaks = [busy * times for times in load.peaks]
+    most = max(USUAL_MOST, ceil(max(peaks) * RESERVES[-1]))
     aims = sorted({max(round(slots * t), 1) for t in TARGETS})
     for capacity in capacities(facts, load):
         cold = capacity.waking.seconds
         if capacity.kind == "reserved":
-            for count in sorted({ceil(peak * r) for r in RESERVES}):
+            for count in sorted({ceil(peak * r) for peak in peaks for r in RESERVES}):
                 yield Fixed(count, cold_start_s=cold, concurrency=slots), capacity
         elif capacity.kind == "serverless":
             for aim, window, spare in product(aims, WINDOWS_S, (0, 1)):

@@ -1,18 +1,21 @@
 """One policy on a recorded trace: how long users would have waited, and what the replicas would have cost."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from math import sqrt
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
-from workbench.decision.frontier import LEVEL, POINTS, WARM_UP_S, WARM_UP_SHARE, summary
+from workbench.decision.frontier import LEVEL, POINTS, summary, warm_up_s
 from workbench.decision.waking import FEWEST_REQUESTS, HOUR_S, Traffic, replica, waking
 from workbench.models.policies import Policy
-from workbench.models.simulation import Simulation, simulate
+from workbench.models.simulation import LONG_RUN, Simulation, simulate
 from workbench.records import Facts, WorkbenchError
+
+MANY = 0.05
+"""Share of the requests that may be left at the last arrival without a word."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,8 +58,7 @@ class Replay:
 def replay(asked: Any, traffic: Traffic, service_s: Any, facts: Facts | None, seed: int) -> Replay:
     """Run the policy that a file asks for; `service_s` where the trace has service times, `facts` for [serving]."""
     few = traffic.arrivals_s.size < FEWEST_REQUESTS  # a handful is told whole
-    warm_up = 0.0 if few else min(WARM_UP_SHARE * traffic.span_s, WARM_UP_S)
-    common = {"limit_s": asked.limit_s, "warm_up_s": warm_up, "seed": seed,
+    common = {"limit_s": asked.limit_s, "warm_up_s": 0.0 if few else warm_up_s(traffic), "seed": seed,
               "sampled_s": np.linspace(0, traffic.span_s, POINTS)}  # fmt: skip
     stages: tuple[tuple[str, float], ...] = ()
     rows: tuple[str, ...] = ()
@@ -75,8 +77,25 @@ def replay(asked: Any, traffic: Traffic, service_s: Any, facts: Facts | None, se
                              "add service_s, or [serving] for a trace with tokens")  # fmt: skip
     policy = asked.policy(cold, slots)
     run = simulate(traffic.arrivals_s, work, policy, batching=batching, **common)
+    traffic = replace(traffic, notes=(*traffic.notes, *_left(asked.kind, run, traffic.arrivals_s.size)))
     cost = run.replica_seconds / HOUR_S * asked.usd_per_replica_hour
     mean = float(np.mean(cold))
     stages = stages or (("cold_start", mean),)
     return Replay(name=asked.kind, policy=policy, traffic=traffic, run=run, p=asked.p, limit_s=asked.limit_s,
                   cost_usd=cost, stages=stages, cold_start_mean_s=mean, rows=tuple(dict.fromkeys(rows)))  # fmt: skip
+
+
+def _left(kind: str, run: Simulation, requests: int) -> Iterator[str]:
+    """What is told where many requests are left at the last arrival, at which the bill ends.
+
+    Raises WorkbenchError where most of a long trace is: the fleet falls behind, so that figures tell only its length.
+    """
+    if run.timeline is None:
+        return
+    _, left, ready, _ = run.timeline[-1]
+    share, told = left / requests, f"{left:,.0f} of {requests:,} requests"
+    if share > 1 / 2 and requests >= LONG_RUN:
+        what = f"saturated: {told} still wait at the last arrival, with {ready:,.0f} replicas ready"
+        raise WorkbenchError(f"policy {kind}", what, "let it have more replicas, or ask for fewer requests of each")
+    if share > MANY:
+        yield f"{told} are still there at the last arrival, where the bill ends: give a longer trace, or more replicas"

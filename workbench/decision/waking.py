@@ -90,6 +90,10 @@ class Traffic:
     rows: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """What is odd about a recorded trace."""
+    sized: bool = True
+    """Whether the tokens are its own, not one for each."""
+    peaks: tuple[float, ...] = ()
+    """Busiest minute and hour of a recorded trace, as multiples of the mean; of a described one the scenario says."""
 
     @property
     def span_s(self) -> float:
@@ -111,6 +115,12 @@ class Load:
     hours_per_month: Quantity
 
     @property
+    def peaks(self) -> tuple[float, ...]:
+        """Multiples of the mean for which a reserved fleet may be sized: of a recorded trace also the mean itself."""
+        recorded = self.traffic.peaks
+        return (1.0, *recorded) if recorded else (middle(self.scenario.demand.peak_to_mean),)
+
+    @property
     def busy(self) -> float:
         """Replicas that the traffic keeps busy on average, each as full as it gets."""
         slots, batching = self.replica.slots, self.replica.batching
@@ -129,6 +139,9 @@ def load(facts: Facts, scenario: Scenario, traffic: Traffic | None = None) -> Lo
                              "add [serving] with model, gpu, gpus, platform, p and limit_s")  # fmt: skip
     hours = next(a.quantity for a in facts.assumptions if a.quantity.name == "hours_per_month")
     traffic = traffic or described(facts, scenario.demand, asked, hours, scenario.seed)
+    if traffic.peaks and traffic.span_s < LONG_ENOUGH * asked.limit_s:
+        over = f"{traffic.span_s:.3g} s are over before a queue is felt: give {LONG_ENOUGH * asked.limit_s:g} s or more"
+        traffic = replace(traffic, notes=(*traffic.notes, over))
     return Load(scenario=scenario, asked=asked, traffic=traffic, replica=replica(facts, asked, traffic),
                 hours_per_month=hours)  # fmt: skip
 
@@ -150,6 +163,9 @@ def replica(facts: Facts, asked: Serving, traffic: Traffic) -> Replica:
     Raises WorkbenchError naming the replicas that are known where this one has no row.
     """
     subject = _measured(facts, asked)
+    prompt, answer = float(traffic.tokens_in.mean()), float(traffic.tokens_out.mean())
+    if prompt + answer == 0:
+        raise WorkbenchError(traffic.says, "no request has a token", "check the columns of tokens_in and tokens_out")
     names = ("t0", "t_b", "t_bk", "prefill_fixed", "prefill_per_token")
     inputs = {name: parameter(facts, "serving", subject, name) for name in names}
     inputs |= {name: parameter(facts, "serving", asked.model, name) for name in ("weights_gb", "kv_gb_per_token")}
@@ -158,11 +174,13 @@ def replica(facts: Facts, asked: Serving, traffic: Traffic) -> Replica:
     if memory is None:
         raise WorkbenchError("hardware.csv", f"no memory of {asked.gpu}", "add the row")
     values: dict[str, Any] = {name: q.value for name, q in inputs.items()}
-    prompt, answer = float(traffic.tokens_in.mean()), float(traffic.tokens_out.mean())
     values |= {"gpu_memory_gb": memory.value, "gpus": asked.gpus, "prompt_tokens": prompt, "answer_tokens": answer}
     slots = int(formula.evaluate(serving, values, ("max_batch",))["max_batch"])
     if slots < 1:
-        raise WorkbenchError("serving", f"{asked.model} does not fit on {asked.gpus} of {asked.gpu}", "give more gpus")
+        what = (
+            f"{asked.model} with a request of {prompt + answer:,.0f} tokens does not fit on {asked.gpus} of {asked.gpu}"
+        )
+        raise WorkbenchError("serving", what, "give more gpus, or shorter requests")
     context = serving.context_tokens(prompt, answer)
     read = serving.prefill_s(values["prefill_fixed"], values["prefill_per_token"], traffic.tokens_in)
     slope = values["t_b"] + values["t_bk"] * context
@@ -233,6 +251,17 @@ def on_platform(facts: Facts, asked: Serving, price: Price) -> Serving:
 
 
 # --- the traffic
+
+
+def peaks(arrivals_s: Array, work: Array) -> tuple[float, ...]:
+    """The work of the busiest minute and hour, as multiples of the mean; spans that are shorter have none."""
+    span, total = float(arrivals_s[-1] - arrivals_s[0]), float(work.sum())
+    found = []
+    for width in (MINUTE_S, HOUR_S):
+        if span >= width and total > 0:
+            by_time = np.bincount(((arrivals_s - arrivals_s[0]) / width).astype(int), work)
+            found.append(max(float(by_time.max()) / (total / span * width), 1.0))
+    return tuple(found) or (1.0,)
 
 
 def described(facts: Facts, demand: Demand, asked: Serving, hours: Quantity, seed: int) -> Traffic:

@@ -37,6 +37,10 @@ TIERS = {
 """What each tier of a cold start finds, said as mitigations."""
 
 
+THERE = ("node_buffer", "image_cache")
+"""What takes no time where a tier finds it: no other mitigation of the same stage is quicker."""
+
+
 class Tier(NamedTuple):
     """One part of the mixture: how often it is met, and which stages it has (`stages(facts, platform, mitigation)`)."""
 
@@ -63,6 +67,16 @@ def stages(facts: Facts, platform: str, mitigation: str = NONE, *, storage: str 
     for ways in INPUTS:
         found |= _first(facts, subjects, ways)
     return found
+
+
+def met(asked: str, tier: Tier) -> str:
+    """The mitigations of a start in a tier, in the order in which they decide: what is there, what is asked, the rest.
+
+    A node that runs is not ordered ahead, an image on its disk not streamed, weights in its memory not read from disk.
+    """
+    found = tier.mitigation.split("+")
+    wanted = (m for m in asked.split("+") if m != "preload" or "tiered_memory" not in found)
+    return "+".join(dict.fromkeys([*(m for m in found if m in THERE), *wanted, *found]))
 
 
 def tiers(facts: Facts, platform: str) -> tuple[Tier, ...]:

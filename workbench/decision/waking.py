@@ -217,8 +217,7 @@ def waking(facts: Facts, asked: Serving, seed: int = 0, *, tiers: Sequence[wakeu
     weights, draws, met, rows = parameter(facts, "serving", asked.model, "weights_gb"), [], [], []
     course: dict[str, float] = {}
     for tier in tiers or wakeup.tiers(facts, asked.platform):
-        means = "+".join(dict.fromkeys([*asked.mitigation.split("+"), *tier.mitigation.split("+")]))
-        found = wakeup.stages(facts, asked.platform, means, storage=asked.storage)
+        found = wakeup.stages(facts, asked.platform, wakeup.met(asked.mitigation, tier), storage=asked.storage)
         found |= {"weights_gb": weights, "gpus": constant("gpus", float(asked.gpus), "GPU"),
                   "detect_s": constant("detect_s", 0.0, "second")}  # fmt: skip
         values = formula.evaluate(coldstart, {n: q.value for n, q in found.items()}, ("cold_start_s", "load_s"))

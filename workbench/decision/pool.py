@@ -169,7 +169,7 @@ def storages(facts: Facts, pool: Pool) -> list[tuple[str, float, tuple[str, ...]
     the rows of that; the scenario's own storage before others that are as fast."""
     asked = on_platform(facts, pool.load.asked, pool.capacity.price)
     remote = next(t for t in wakeup.tiers(facts, asked.platform) if t.name == "remote")
-    means = "+".join(dict.fromkeys([*asked.mitigation.split("+"), *remote.mitigation.split("+")]))
+    means = wakeup.met(asked.mitigation, remote)
     rates = {s for model, s, name in facts.parameters if model == "coldstart" and name in RATES and "/" not in s}
     names = sorted(rates - {wakeup.STORED["tiered_memory"]})  # a host's memory is not where an empty host loads from
     found: dict[float, tuple[str, float, tuple[str, ...]]] = {}

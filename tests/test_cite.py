@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench import cite, store
-from workbench.cite import Cited, Name, plain, say, uncited
+from workbench.cite import Cited, Name, counted, plain, say, uncited
 from workbench.records import Evidence, Quantity
 
 DATASETS = Path(__file__).parents[1] / "datasets"
@@ -150,3 +150,8 @@ def test_every_row_has_a_source_with_a_day_and_an_address():
 
 def test_a_row_of_the_users_own_file_needs_no_source():
     assert cite.sources(["mine.toml:3"], store.load(date(2026, 11, 24), DATASETS)) == []
+
+
+def test_one_is_told_in_the_singular():
+    told = {count: str(counted(Cited(count, "", (), Evidence.YOURS), "month")) for count in (0, 1, 2, 1000)}
+    assert told == {0: "0 months", 1: "1 month", 2: "2 months", 1000: "1,000 months"}

@@ -14,6 +14,7 @@ from workbench.records import Evidence, Facts, Quantity
 
 FIRST_ROWS = 3
 SIGNIFICANT = 3
+MOVES = "movement of the price of "
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,18 @@ def plain(value: float, unit: str) -> str:
     return f"{number} {unit if unit != 'x' else ''}".strip().replace("-", "−", 1 if value < 0 else 0)
 
 
+def many(count: float, noun: str) -> str:
+    """The noun for so many as are shown: 1 month, 2 months."""
+    return noun if plain(count, "") == "1" else f"{noun}s"
+
+
+def words(name: str) -> str:
+    """The name of an input as people say it."""
+    name = re.sub(r"\bre_", "re-", name)
+    said = re.sub(r"\b(usd|gpu)\b", lambda found: found.group().upper(), name.replace("_", " "))
+    return "future price of " + said.removeprefix(MOVES) if said.startswith(MOVES) else said
+
+
 # --- text in which every numeral is cited
 
 
@@ -136,6 +149,11 @@ def say(template: str, *, tag: str = "p", css: str = "", **values: Any) -> Prose
     for text, name, _, _ in Formatter().parse(template):
         parts += [text] if name is None else [text, values[name]]
     return Prose(tuple(p for p in parts if p != ""), tag, css)
+
+
+def counted(number: Cited, noun: str) -> Prose:
+    """A number with its noun: `12 months`."""
+    return Prose((number, " ", many(number.value, noun)))
 
 
 def numerals(text: str, rows: tuple[str, ...], evidence: Evidence) -> Prose:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from workbench import prose, prose_plan
-from workbench.cite import Cited, Name, Prose, numerals, of, plain, say
+from workbench.cite import Cited, Name, Prose, counted, numerals, of, plain, say, words
 from workbench.decision import contrast as kinds
 from workbench.decision import knowing
 from workbench.records import SHOWN, Evidence, Infeasible, Scenario
@@ -62,8 +62,8 @@ def _context(scenario: Scenario) -> Iterator[Prose | str]:
         told = numerals(scenario.summary, (place,) if place else (), Evidence.YOURS)
         yield say("In the words of the scenario: {told}", told=told)
     months = Cited(scenario.months, "", _rows(scenario, "months"), Evidence.YOURS, text=str(scenario.months))
-    yield say("Asked: which of the options costs least over {months} months{limits}.", months=months,
-              limits=_limits(scenario))  # fmt: skip
+    yield say("Asked: which of the options costs least over {horizon}{limits}.",
+              horizon=counted(months, "month"), limits=_limits(scenario))  # fmt: skip
 
 
 def _limits(scenario: Scenario) -> Prose:
@@ -129,7 +129,7 @@ def _flips(decision: "Decision") -> Iterator[Prose]:
     yield prose.price_flip(decision).texts[1]
     for flip in prose.nearest_flips(decision)[:MOST_FLIPS]:
         quantity = flip.quantity
-        yield say("Or {name} from {start} to {to}: then {best} is the cheapest.", name=Name(prose.words(quantity.text)),
+        yield say("Or {name} from {start} to {to}: then {best} is the cheapest.", name=Name(words(quantity.text)),
                   start=of(quantity, flip.start), to=of(quantity, flip.to),
                   best=prose.best_name(decision, flip.new_best))  # fmt: skip
 

@@ -9,7 +9,7 @@ from functools import partial
 from math import ceil
 from typing import Any, get_type_hints
 
-from workbench import prose
+from workbench.cite import words
 from workbench.decision.desk import Desk
 from workbench.records import Demand, Evidence, Facts, Quantity, Range, Scenario, Scoped
 from workbench.units import CONVERTED
@@ -116,7 +116,7 @@ SIZES = ("gpus", "tokens_out_per_month", "tokens_in_per_month", "requests_per_mo
 def _demand(scenario: Scenario) -> Dial:
     """All of the demand at once, from a quarter of what is stated to four times as much."""
     stated = [name for name in SIZES if getattr(scenario.demand, name)]
-    size = f"{_middle(getattr(scenario.demand, stated[0])):,.0f} {prose.words(stated[0])}"
+    size = f"{_middle(getattr(scenario.demand, stated[0])):,.0f} {words(stated[0])}"
     quantity = replace(_stated(scenario, *(f"demand.{n}" for n in stated)), name="demand", low=2.0**-2, high=2.0**2,
                        note=f"1 is what the scenario states: {size}")  # fmt: skip
     label = f"Accelerators (× {scenario.demand.gpus:g})" if scenario.demand.gpus else "Demand (multiple)"

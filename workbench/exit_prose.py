@@ -5,12 +5,12 @@ One text for the terminal and the report; every numeral is cited.
 
 from typing import TYPE_CHECKING, Any
 
-from workbench.cite import Cited, Name, Prose, plain, say
+from workbench.cite import Cited, Name, Prose, counted, plain, say, words
 from workbench.decision.ahead import CONTRACT, LAW
 from workbench.decision.bill import PARTS, day_of
 from workbench.decision.going import NOW, WAIT
 from workbench.decision.leaving import leaving
-from workbench.prose import Stack, plan_name, usd, words
+from workbench.prose import Stack, plan_name, usd
 from workbench.records import Evidence, WorkbenchError
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from workbench.decision.ties import Conformance
 
 PURPOSES = {"switching": "a move", "parallel": "parallel use"}
+DAY = 24
+"""Hours."""
 LARGEST = 2
 """Parts of the bill that its sentence names."""
 
@@ -48,10 +50,10 @@ def bill(found: "Leaving") -> Prose:
     low, high = (_money(found, v) for v in found.spread("exit_cost"))
     return say(
         "{whose}Leaving {here} for {rival} costs {total} today (P10 {low}, P90 {high}), most of it {first} and"
-        " {second}; at the end of the horizon of {months} months it costs {later}.",
+        " {second}; at the end of the horizon of {horizon} it costs {later}.",
         whose=_whose(found), here=Name(found.here.provider), rival=Name(found.rival.provider),
         total=_money(found, found.parts["total"]), low=low, high=high, first=first, second=second,
-        months=_horizon(found), later=_money(found, float(found.mean("exit_cost")[-1])),
+        horizon=counted(_horizon(found), "month"), later=_money(found, float(found.mean("exit_cost")[-1])),
     )  # fmt: skip
 
 
@@ -120,15 +122,19 @@ def power(found: "Leaving") -> Prose:
 def move(found: "Leaving") -> Prose:
     """How long the data takes on its way out, against the days in which a waiver of egress holds."""
     told = found.as_move()
-    days, window = (Cited(told[n], "day", found.rows, Evidence.ESTIMATED, text=f"{told[n]:.2g}") for n in (
-        "days", "waiver_days"))  # fmt: skip
     here, which = Name(found.here.provider), "all of it" if told["within_waiver"] else "a part"
-    rest = say("{here} waives egress for who leaves within {window} days, if it grants it: {which} gets out in time.",
-               here=here, window=window, which=which)  # fmt: skip
+    rest = say("{here} waives egress for who leaves within {window}, if it grants it: {which} gets out in time.",
+               here=here, window=_time(found, told["waiver_days"]), which=which)  # fmt: skip
     if not told["waiver_days"]:
         rest = say("No waiver of egress is on record for {purpose} from {here}.", here=here,
                    purpose=PURPOSES[found.ties.purpose])  # fmt: skip
-    return say("The data takes {days} days to move, on average. {rest}", days=days, rest=rest)
+    return say("The data takes {time} to move, on average. {rest}", time=_time(found, told["days"]), rest=rest)
+
+
+def _time(found: "Leaving", days: float) -> Prose:
+    """So many days, or hours where it is less than one."""
+    number, noun = (days, "day") if not 0 < days < 1 else (days * DAY, "hour")
+    return counted(_count(found, number), noun)
 
 
 def risk(found: "Leaving") -> Prose:
@@ -200,9 +206,10 @@ def portability(found: "Leaving") -> Prose:
     days, cost = (float(found.mean(n)[0]) for n in ("surface", "re_engineering"))
     names = ", ".join(t.service.service for t in found.ties.services)
     return say(
-        "Of the effort in {names}, {index} carries over; {days} person-days ({usd}) would be written anew. {one} {two}",
+        "Of the effort in {names}, {index} carries over; {days} ({usd}) would be written anew. {one} {two}",
         names=Name(names), index=Cited(found.portability, "share", rows, Evidence.ESTIMATED),
-        days=Cited(days, "", rows, Evidence.ESTIMATED, text=plain(days, "")), usd=_money(found, cost, rows),
+        days=counted(Cited(days, "", rows, Evidence.ESTIMATED, text=plain(days, "")), "person-day"),
+        usd=_money(found, cost, rows),
         one=_conformance(found, found.conformance[0]),
         two="" if found.rival.owned else _conformance(found, found.conformance[1]),
     )  # fmt: skip

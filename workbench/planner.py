@@ -12,6 +12,7 @@ import numpy as np
 
 from workbench import charts, face
 from workbench.charts import plan as pictures
+from workbench.cite import many
 from workbench.decision.capacity import Capacity
 from workbench.decision.commitments import commitments, moved
 from workbench.decision.plan import Plan
@@ -58,9 +59,10 @@ class Planner(widgets.VBox):
             self.found, self.pictures.specs = None, []
             self.verdict.value = refusal(error)
             return
+        months = self.found.scenario.months
         gap = f"to a gap of {self.found.gap:.2%}"
         whole = "with nothing whole, while the slider moves" if solver is relaxed else gap
-        self.verdict.value = f"<p>{self.found.cost:,.0f} USD over {self.found.scenario.months} months, {whole}</p>"
+        self.verdict.value = f"<p>{self.found.cost:,.0f} USD over {months} {many(months, 'month')}, {whole}</p>"
         self.pictures.specs = [build(rows(self.found)).to_dict() for build, rows in PICTURES]
 
     def _whole(self, demand: Any, capacities: Sequence[Capacity], onboarding: Any, *, rules: Any) -> Plan:

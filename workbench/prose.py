@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.cite import Cited, Name, Prose, html, numerals, of, plain, say
+from workbench.cite import Cited, Name, Prose, counted, html, numerals, of, plain, say, words
 from workbench.decision import contrast as kinds
 from workbench.decision.breakeven import Flip
 from workbench.decision.contrast import Contrast
@@ -26,7 +26,6 @@ CLAUSE = 100
 EXPLAINED = 3
 """Drivers whose meaning is told beneath their chart."""
 HUNDRED = 100
-MOVES = "movement of the price of "
 
 
 # --- numbers in words
@@ -47,13 +46,6 @@ def of_hundred(probability: float) -> str:
     return f"{count} of {HUNDRED} draws" if count else f"fewer than 1 of {HUNDRED} draws"
 
 
-def words(name: str) -> str:
-    """The name of an input as people say it."""
-    name = re.sub(r"\bre_", "re-", name)
-    said = re.sub(r"\b(usd|gpu)\b", lambda found: found.group().upper(), name.replace("_", " "))
-    return "future price of " + said.removeprefix(MOVES) if said.startswith(MOVES) else said
-
-
 def spent(outcome: Outcome, value: float, text: str = "") -> Cited:
     """A figure of an outcome, on the rows of its total."""
     return Cited(value, "USD", outcome.rows, kinds.weakest(outcome), text=text or usd(value))
@@ -70,8 +62,9 @@ def stated(decision: "Decision", key: str, value: float, text: str = "") -> Cite
     return Cited(value, "", (place,) if place else (), Evidence.YOURS, text=text or plain(value, ""))
 
 
-def _months(decision: "Decision") -> Cited:
-    return stated(decision, "months", decision.scenario.months)
+def span(decision: "Decision") -> Prose:
+    """The horizon: 12 months."""
+    return counted(stated(decision, "months", decision.scenario.months), "month")
 
 
 def plan_name(outcome: Outcome) -> Name:
@@ -107,9 +100,9 @@ def verdict(decision: "Decision") -> Prose:
     start: dict[str, Any] = {
         "where": plan_name(answer),
         "cost": spent(answer, answer.mean),
-        "months": _months(decision),
+        "horizon": span(decision),
     }
-    first = "Run it on {where}: {cost} over {months} months, "
+    first = "Run it on {where}: {cost} over {horizon}, "
     if found is not None:
         return say(
             first + "{less} less than the best {kind} ({other}), {but} cheaper in {sure}.", css="verdict", **start,
@@ -167,7 +160,7 @@ class Figures:
 def figures(decision: "Decision") -> Figures:
     """The answer's cost, its difference to the other kind, how sure that is, and what more study could be worth."""
     answer, found = decision.answer, kinds.closest(decision.study)
-    cost = (say("Mean cost over {months} months", months=_months(decision)), spent(answer, answer.mean), _range(answer))
+    cost = (say("Mean cost over {horizon}", horizon=span(decision)), spent(answer, answer.mean), _range(answer))
     worth = decision.study.perfect_information
     study = ("Worth of knowing more", spent(answer, worth), "at most, if all were known before choosing")
     if found is None:
@@ -179,7 +172,7 @@ def figures(decision: "Decision") -> Figures:
     sure = compared(found, found.probability, _percent(found.probability))
     return Figures((
         cost,
-        (f"Saving against the {found.whom}", compared(found, found.mean, usd(found.mean)), spread),
+        (f"Mean saving against the {found.whom}", compared(found, found.mean, usd(found.mean)), spread),
         ("How sure", sure, say("of draws in which it is the cheaper of the two; the cheapest of all in {best}",
                                best=spent(answer, answer.best_probability, _percent(answer.best_probability)))),
         study,

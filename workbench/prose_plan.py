@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from workbench.cite import Cited, Name, Prose, of, plain, say
+from workbench.cite import Cited, Name, Prose, counted, of, plain, say, words
 from workbench.decision import knowing
-from workbench.prose import Stack, usd, words
+from workbench.prose import Stack, usd
 from workbench.records import Evidence, Infeasible
 
 if TYPE_CHECKING:
@@ -59,9 +59,11 @@ def commit(found: "Purchase") -> Prose:
     if found.on_demand_only is not None:
         share = (found.on_demand_only - found.cost) / found.on_demand_only
         saved = say(", {less} less than all on demand", less=_spent(found, share, plain(share, "share")))
-    text = "{b}: to {most} accelerators of {name} at the most{more}. The plan costs {cost} at the median inputs{saved}."
+    text = "{b}: to {most} of {name} at the most{more}. The plan costs {cost} at the median inputs{saved}."
     more = "" if len(held) == 1 else ", and less elsewhere"
-    return say(text, b=bold, most=most, name=Name(first["name"]), more=more, cost=cost, saved=saved)
+    return say(
+        text, b=bold, most=counted(most, "accelerator"), name=Name(first["name"]), more=more, cost=cost, saved=saved
+    )
 
 
 def order(found: "Purchase") -> Prose:
@@ -72,11 +74,11 @@ def order(found: "Purchase") -> Prose:
     orders = sorted((o for h in held for o in h["orders"]), key=lambda o: (o["order_by"], o["offer"]))
     lead = next(h["lead"] for h in held if orders[0] in h["orders"])
     longest = lead.value if lead.high is None else lead.high
-    text = "{b}: {times}, the first by {day}; the lead time is {lead}, perhaps {longest} months{so}."
+    text = "{b}: {times} by {day}; the lead time is {lead}, perhaps {longest}{so}."
     return say(
-        text, b=bold, times="once" if len(orders) == 1 else "in several steps as the work goes",
+        text, b=bold, times="once," if len(orders) == 1 else "in several steps as the work goes, the first",
         day=Name(orders[0]["order_by"]), lead=of(lead, text=plain(lead.value, "")),
-        longest=of(lead, text=plain(longest, "")),
+        longest=counted(of(lead, longest, plain(longest, "")), "month"),
         so=", bridged by what is bought by the hour" if longest else "",
     )  # fmt: skip
 
@@ -113,8 +115,8 @@ def pilot(tried: knowing.Pilot) -> Prose:
         return Cited(value, "", rows, Evidence.ESTIMATED, text=text)
 
     advised = "run it" if tried.pays else "it does not pay"
-    return say("A pilot of {weeks} weeks with the two leading options is worth up to {worth} and costs about {cost} in"
-               f" accelerators: {advised}.", weeks=money(tried.weeks, str(tried.weeks)),
+    return say("A pilot of {weeks} with the two leading options is worth up to {worth} and costs about {cost} in"
+               f" accelerators: {advised}.", weeks=counted(money(tried.weeks, str(tried.weeks)), "week"),
                worth=money(tried.worth, usd(tried.worth)), cost=money(tried.cost, usd(tried.cost)))  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workbench import cite, prose
-from workbench.cite import Cited, Name, Prose, numerals, of, plain, say
+from workbench.cite import Cited, Name, Prose, numerals, of, plain, say, words
 from workbench.decision import contrast as kinds
 from workbench.decision.offers import Option, pattern
 from workbench.decision.outcome import Outcome
@@ -89,8 +89,7 @@ def options(decision: "Decision") -> "great_tables.GT":
     found = kinds.shortlist(decision.study, MOST)
     rows = [_option(decision, o, label) for o, label in zip(found, kinds.labels(found), strict=True)]
     more = len(decision.study.outcomes) - len(found)
-    note = say("Thousand USD over {months} months. {more} more options are feasible; {out} offers are excluded.",
-               months=prose.stated(decision, "months", decision.scenario.months),
+    note = say("Thousand USD over {horizon}. Feasible besides: {more}; excluded: {out}.", horizon=prose.span(decision),
                more=_count(more, decision.study.outcomes), out=_excluded_count(decision))  # fmt: skip
     figures = (Column(c, "8%", right=True) for c in ("Mean", "P10", "P50", "P90", "Best in", "Regret"))
     return _table(
@@ -187,7 +186,7 @@ def asked(decision: "Decision") -> "great_tables.GT":
     """What the scenario states, each number with the line on which it stands."""
     inputs = {n: q for leg in decision.answer.plan.legs for n, q in leg.inputs.items()}
     stated = [q for q in inputs.values() if q.evidence is Evidence.YOURS and q.rows]
-    rows = [[Name(prose.words(q.name)), _short(q), prose.spread(q) if q.uncertain else ""] for q in stated]
+    rows = [[Name(words(q.name)), _short(q), prose.spread(q) if q.uncertain else ""] for q in stated]
     columns = [Column("Your figure", "46%"), Column("value", "30%", right=True), Column("range", "24%", right=True)]
     return _table("asked", Page("What is asked"), columns, rows or [["No figure of your own.", "", ""]])
 
@@ -291,11 +290,11 @@ def _stale(decision: "Decision") -> list[list[Any]]:
         if leg.stale and price.as_of:
             days = (decision.scenario.as_of - price.as_of).days
             age = say(
-                "{offer} is old: seen {days} days before the decision",
+                "{offer} is old: seen {days} before the decision",
                 offer=Name(f"price of {leg.id}"),
-                days=of(price, days, str(days)),
+                days=cite.counted(of(price, days, str(days)), "day"),
             )
-            rows.append([age, of(price), prose.spread(price)])
+            rows.append([age, of(price), prose.spread(price) if price.uncertain else ""])
     return rows
 
 
@@ -317,7 +316,7 @@ def _contradictions(decision: "Decision") -> list[list[Any]]:
             text = say(
                 "Sources disagree on {offer}: {other}; both are kept", other=other, offer=Name(f"the price of {leg.id}")
             )
-            rows.append([text, of(price), prose.spread(price)])
+            rows.append([text, of(price), prose.spread(price) if price.uncertain else ""])
     return rows
 
 

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from workbench import prose, prose_plan
+from workbench.cite import words
 from workbench.decision import contrast
 from workbench.records import SHOWN
 
@@ -55,8 +56,8 @@ def show(decision: "Decision", console: Console | None = None) -> None:
     console.print(_options(decision))
     study = decision.study
     more = len(study.outcomes) - MOST_OPTIONS
-    left = f"{more} more options are feasible, " if more > 0 else ""
-    console.print(f"{left}{len(study.excluded)} are excluded; --json gives all, with the reasons.\n")
+    left = f"Feasible besides: {more}; excluded" if more > 0 else "Excluded"
+    console.print(f"{left}: {len(study.excluded)}; --json gives all, with the reasons.\n")
     for line in (*decision.stamp.get("simulated", ()), *_lines(decision)):
         console.print(shown(line))
     console.print(f"[dim]{shown(', '.join(f'{k} {v}' for k, v in decision.stamp.items() if k not in APART))}[/dim]")
@@ -75,9 +76,7 @@ def _options(decision: "Decision") -> Table:
         stale = " (stale price)" if any(leg.stale for leg in o.plan.legs) else ""
         money = [f"{value:,.0f}" for value in (o.mean, low, high)]
         table.add_row(shown(name + stale), *money, f"{o.best_probability:.0%}", f"{o.expected_regret:,.0f}")
-    table.caption = (
-        f"USD over {decision.scenario.months} months; regret: what the option costs more than the best, on average"
-    )
+    table.caption = f"USD over {prose.span(decision)}; regret: what the option costs more than the best, on average"
     return table
 
 
@@ -87,7 +86,7 @@ def _lines(decision: "Decision") -> list[str]:
     if decision.pilot is not None:
         lines.append(str(prose_plan.pilot(decision.pilot)))
     if decision.drivers:
-        drivers = ", ".join(f"{prose.words(name)} {share:.0%}" for name, share in decision.drivers[:MOST_LINES])
+        drivers = ", ".join(f"{words(name)} {share:.0%}" for name, share in decision.drivers[:MOST_LINES])
         lines.append(f"What makes the difference to the runner-up uncertain: {drivers}.")
     adjusted = max((block.adjusted for block in decision.correlated), default=0.0)
     if adjusted:
@@ -96,9 +95,7 @@ def _lines(decision: "Decision") -> list[str]:
     for flip in [*decision.flips[:1], *prose.nearest_flips(decision)[: MOST_LINES - 1]]:
         beyond = " (outside its range)" if flip.outside_range else ""
         course = f"{flip.start:,.4g} to {flip.to:,.4g} {flip.quantity.unit}{beyond}"
-        lines.append(
-            f"Flips to {prose.best_name(decision, flip.new_best)} if {prose.words(flip.input)} goes from {course}."
-        )
+        lines.append(f"Flips to {prose.best_name(decision, flip.new_best)} if {words(flip.input)} goes from {course}.")
     rows = decision.answer.rows
     more = f" and {len(rows) - MOST_ROWS} more" if len(rows) > MOST_ROWS else ""
     return [*lines, f"Rows, by share of the cost: {', '.join(rows[:MOST_ROWS])}{more}."]
@@ -115,13 +112,13 @@ def show_reasons(found: "Reasons", console: Console | None = None) -> None:
     for s in found.tornado[:MOST_OPTIONS]:
         share = shares.get(s.input)
         parts = (f"{share['first']:.0%}", f"{share['total']:.0%}") if share else ("", "")
-        table.add_row(shown(prose.words(s.input)), f"{s.at_low:,.0f}", f"{s.at_high:,.0f}", *parts)
+        table.add_row(shown(words(s.input)), f"{s.at_low:,.0f}", f"{s.at_high:,.0f}", *parts)
     table.caption = "alone, with others: shares of the variance; correlated inputs count as one and are not in the list"
     console.print(table)
     if found.region is not None:
         console.print(shown(found.region.sentence))
     for w in found.worths[:MOST_LINES]:
-        console.print(shown(f"Knowing {prose.words(w.input)} would be worth {prose.usd(w.usd)}."))
+        console.print(shown(f"Knowing {words(w.input)} would be worth {prose.usd(w.usd)}."))
     console.print(_risks(found))
 
 
@@ -156,7 +153,7 @@ def show_leaving(found: "Leaving", console: Console | None = None) -> None:
     console.print(_both_ways(found))
     for part in found.parts:
         rows = ", ".join(dict.fromkeys(r for q in found.cited.get(part, ()) for r in q.rows[:1]))
-        console.print(f"{prose.words(part)}: {found.parts[part]:,.0f} USD" + escape(f" [{rows}]" if rows else ""))
+        console.print(f"{words(part)}: {found.parts[part]:,.0f} USD" + escape(f" [{rows}]" if rows else ""))
     console.print(f"[dim]{escape(', '.join(f'{k} {v}' for k, v in found.stamp.items() if k != 'command'))}[/dim]")
     console.print(f"[dim]again: {escape(str(found.stamp.get('command', '')))}[/dim]")
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from workbench import prose, prose_plan
+from workbench.cite import many
 from workbench.terminal import plain_console, shown, titled
 
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ def show(found: "Purchase", risks: Sequence[Mapping[str, Any]] = (), console: Co
     if (rule := found.unforeseen) is not None:
         console.print(shown(
             f"Where demand cannot be forecast: commit to {rule['accelerators']:g} of {rule['commit']} once the same "
-            f"work has cost {prose.usd(rule['threshold_usd'])} on {rule['instead_of']} within {rule['term_months']} "
-            f"months; never dearer than {rule['ratio']:g} times what hindsight would pay."))  # fmt: skip
+            f"work has cost {prose.usd(rule['threshold_usd'])} on {rule['instead_of']} within "
+            f"{_counted(rule['term_months'], 'month')}; never dearer than {rule['ratio']:g} times what hindsight would "
+            "pay."))  # fmt: skip
     if found.learning is not None:
         console.print(shown(str(prose_plan.find_out(found.learning))))
     rows = found.rows
@@ -45,8 +47,12 @@ def show(found: "Purchase", risks: Sequence[Mapping[str, Any]] = (), console: Co
     console.print(f"[dim]again: {shown(str(found.stamp.get('command', '')))}[/dim]", soft_wrap=True)
 
 
+def _counted(number: float, noun: str) -> str:
+    return f"{number:,.0f} {many(number, noun)}"
+
+
 def _verdict(found: "Purchase") -> str:
-    cost = f"{prose.usd(found.cost)} over {found.scenario.months} months at the median inputs"
+    cost = f"{prose.usd(found.cost)} over {_counted(found.scenario.months, 'month')} at the median inputs"
     if not any(order["kind"] == "reserved" for order in found.schedule):
         return f"Commit to nothing: the plan costs {cost}, and no commitment on offer makes it cheaper."
     if found.on_demand_only is None:
@@ -83,7 +89,7 @@ def _orders(found: "Purchase") -> list[str]:
     orders = sorted((o for o in found.schedule if o["kind"] == "reserved"), key=lambda o: (o["order_by"], o["offer"]))
     lines = [_order(o) for o in orders[:MOST_ORDERS]]
     more = len(orders) - MOST_ORDERS
-    return [*lines, f"and {more} more orders; --json gives all"] if more > 0 else lines
+    return [*lines, f"and {more} more {many(more, 'order')}; --json gives all"] if more > 0 else lines
 
 
 def _order(o: Mapping[str, Any]) -> str:
@@ -92,8 +98,8 @@ def _order(o: Mapping[str, Any]) -> str:
         hurry = " (late if the lead time is the longest: then bridge the wait on demand)"
     else:
         hurry = f", by {cautious} if the lead time is the longest" if cautious != o["order_by"] else ""
-    what = f"{o['accelerators']:,.0f} accelerators of {o['offer']}, from {o['starts']} for {o['term_months']} months"
-    return f"Order by {o['order_by']}{hurry}: {what}, {o['usd']:,.0f} USD."
+    what = f"{_counted(o['accelerators'], 'accelerator')} of {o['offer']}, from {o['starts']}"
+    return f"Order by {o['order_by']}{hurry}: {what} for {_counted(o['term_months'], 'month')}, {o['usd']:,.0f} USD."
 
 
 def _frontier(risks: Sequence[Mapping[str, Any]]) -> Table:
@@ -114,5 +120,5 @@ def _beyond(found: "Purchase") -> str:
     lines = [f"After the horizon {prose.usd(owed)} is still owed." if owed else "Nothing is owed after the horizon."]
     lines.append(f"No plan costs less than {prose.usd(found.bound)} (gap {found.gap:.2%}).")
     left = len(found.asked.left_out)
-    lines.append(f"{len(found.asked.bound)} capacities were weighed; {left} that others beat were left out (--json).")
+    lines.append(f"Capacities weighed: {len(found.asked.bound)}; left out, since others beat them: {left} (--json).")
     return " ".join(lines)

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.charts.canvas import COLOURS, NARROW, TALL, TEXT, chart, framed, layered, library, marks
+from workbench.cite import words
 from workbench.decision.discovery import Limit
 from workbench.decision.reasons import Region
 from workbench.decision.reasons import region as found_in
-from workbench.prose import words
 
 if TYPE_CHECKING:
     import altair as alt

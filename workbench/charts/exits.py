@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.charts.canvas import COLOURS, HALF, NARROW, ROW, TALL, TEXT, chart, framed, layered, library, marks
+from workbench.cite import words
 from workbench.decision import contrast as kinds
 from workbench.decision.bill import PARTS
 from workbench.decision.going import NOW, STAY, WAIT, regions, windows
-from workbench.prose import usd, words
+from workbench.prose import usd
 
 if TYPE_CHECKING:
     import altair as alt

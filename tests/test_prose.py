@@ -3,9 +3,14 @@
 import re
 from dataclasses import replace
 
+import pytest
+
 import workbench as wb
-from workbench import exit_prose, face, prose, prose_plan, terminal, terminal_plan
+from workbench import exit_prose, face, prose, prose_plan, prose_why, terminal, terminal_plan
+from workbench.cite import plain
+from workbench.decision import drivers, reasons, value
 from workbench.decision.answer import Decision
+from workbench.decision.discovery import contains
 from workbench.decision.purchase import Purchase, purchase
 
 SEVERAL_OF_ONE = re.compile(r"\b1 (months|weeks|days|hours|accelerators|orders|person-days)\b")
@@ -33,3 +38,31 @@ def test_one_month_is_told_in_the_singular(capsys):
 
 def test_a_lead_time_of_one_month_is_told_in_the_singular():
     assert "perhaps 1 month," in str(prose_plan.order(plan_of(decided("tpu"))))
+
+
+@pytest.mark.parametrize("name", ["chat", "training"])
+def test_where_the_answer_loses_is_told_by_the_inputs_that_move_it_furthest(name):
+    decision = decided(name, draws=1024)
+    region = reasons.region(decision.study)
+    lost = decision.answer.total > decision.rival.total
+    inside = contains(region.box, region.inputs, region.names)
+    text = str(prose_why.runner_up(decision))
+    assert region.names == tuple(s.input for s in drivers.tornado(decision.study)[: len(region.names)])
+    assert lost[inside].sum() / lost.sum() > 1 / 2
+    assert f"in {plain(lost.mean(), 'share')} of the draws, most of them {region.where}" in text
+    assert f"there in {plain(lost[inside].mean(), 'share')}." in text
+
+
+def test_a_region_that_holds_few_of_the_lost_draws_is_not_said():
+    decision = decided("assistant", draws=1024)
+    region = reasons.region(decision.study)
+    assert not region.tells
+    for text in (str(prose_why.loses(region)), region.sentence):
+        assert "no range of an input tells in which" in text
+        assert " where " not in text
+
+
+def test_the_worst_tenth_is_told_of_the_answer_and_its_runner_up():
+    decision = decided("chat")
+    tails = [value.cvar(o.total, 0.9) for o in (decision.answer, decision.rival)]
+    assert all(prose.usd(tail) in str(prose_why.worst(decision)) for tail in tails)

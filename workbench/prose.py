@@ -199,7 +199,7 @@ def _percent(probability: float) -> str:
 
 def price_flip(decision: "Decision") -> Stack:
     """The answer's own unit price at which the runner-up ties."""
-    return headed("The price at which the runner-up ties", _price_flip(decision))
+    return headed("When the runner-up is the better choice", _price_flip(decision))
 
 
 def _price_flip(decision: "Decision") -> Prose:

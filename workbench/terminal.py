@@ -113,24 +113,28 @@ def show_reasons(found: "Reasons", console: Console | None = None) -> None:
         share = shares.get(s.input)
         parts = (f"{share['first']:.0%}", f"{share['total']:.0%}") if share else ("", "")
         table.add_row(shown(words(s.input)), f"{s.at_low:,.0f}", f"{s.at_high:,.0f}", *parts)
-    table.caption = "alone, with others: shares of the variance; correlated inputs count as one and are not in the list"
+    table.caption = "alone, with others: shares of the variance; none where an input is correlated with another"
     console.print(table)
     if found.region is not None:
         console.print(shown(found.region.sentence))
-    for w in found.worths[:MOST_LINES]:
-        console.print(shown(f"Knowing {words(w.input)} would be worth {prose.usd(w.usd)}."))
+    if found.worths:
+        worth = "; ".join(f"{words(w.input)} {prose.usd(w.usd)}" for w in found.worths[:MOST_LINES])
+        console.print(shown(f"What it would be worth to know before choosing: {worth}."))
     console.print(_risks(found))
 
 
 def _risks(found: "Reasons") -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("option", overflow="fold", ratio=1)
-    for title in ("regret", "at most", "worst tenth", "over budget"):
+    over = ["over budget"] if any("exceeds_budget" in risk for risk in found.risks) else []
+    for title in ("regret", "at most", "worst tenth", *over):
         table.add_column(title, justify="right", no_wrap=True)
     for risk in found.risks:
-        over = f"{risk['exceeds_budget']:.0%}" if "exceeds_budget" in risk else ""
         money = (f"{risk[n]:,.0f}" for n in ("expected_regret", "maximum_regret", "worst_tenth"))
-        table.add_row(shown(risk["id"]), *money, over)
+        table.add_row(shown(risk["id"]), *money, *(f"{risk['exceeds_budget']:.0%}" for _ in over))
+    table.caption = (
+        "USD over the horizon; regret on average and at most; worst tenth: the mean of its dearest draws"
+    )
     return table
 
 

@@ -10,24 +10,32 @@ from typing import Any
 
 import numpy as np
 
+from workbench.cite import Name, Prose, of, say, words
 from workbench.decision import drivers, knowing, value
 from workbench.decision.discovery import Box, discover
 from workbench.decision.draws import Array, key
 from workbench.decision.outcome import P90, Outcome
 from workbench.decision.study import Study
+from workbench.records import Quantity
 
 SHOWN = 10
 """Options whose risks are told, by rising mean."""
+LEADING = 3
+"""Inputs in which the region is looked for, those that move the saving furthest: among all of them the region has ten
+sides that hold a tenth of what is lost, and nobody can say it."""
 LIFT = 1.5
 """A box in which "the answer loses" is to be said is so many times as dense in lost draws as all draws are."""
+COVERED = 1 / 2
+"""Share of the lost draws in a box that tells where they are: most of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Region:
-    """Where the answer costs more than its runner-up: `inputs` is (draws, names), `loses` (draws,), `share` of all."""
+    """Where the answer costs more than its runner-up: `inputs` is (draws, quantities), `loses` (draws,), `share` of all
+    draws. The quantities are those that move the saving furthest, the first the most."""
 
     box: Box
-    names: tuple[str, ...]
+    quantities: tuple[Quantity, ...]
     inputs: Array
     loses: Any
     rival: str
@@ -37,17 +45,39 @@ class Region:
         return float(self.loses.mean())
 
     @property
-    def sentence(self) -> str:
-        """The box in words: "the answer loses to X where utilisation is over 0.55 and batch fill under 0.48"."""
-        sides = [
-            f"{limit.input.replace('_', ' ')} is {side} {end:.3g}"
+    def names(self) -> tuple[str, ...]:
+        return tuple(q.text for q in self.quantities)
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(r for q in self.quantities for r in q.rows))
+
+    @property
+    def tells(self) -> bool:
+        """Whether the box holds enough of the draws in which the answer loses to say where it does."""
+        return bool(self.box.limits) and self.box.coverage >= COVERED
+
+    @property
+    def where(self) -> Prose:
+        """The sides of the box: "where utilisation is over 55% and batch fill is under 48%"."""
+        known = dict(zip(self.names, self.quantities, strict=True))
+        said = [
+            say("{name} is {side} {end}", name=Name(words(limit.input)), side=side, end=of(known[limit.input], end))
             for limit in self.box.limits
             for side, end in (("over", limit.low), ("under", limit.high))
             if end is not None
         ]
-        where = f"where {' and '.join(sides)}" if sides else "wherever its inputs lie"
-        return (f"The answer loses to {self.rival} {where}: in {self.box.density:.0%} of the draws there, which are "
-                f"{self.box.coverage:.0%} of all the draws in which it loses.")  # fmt: skip
+        parts = [part for text in said for part in (" and ", text)][1:]
+        return Prose(("where ", *parts)) if said else Prose(("wherever its inputs lie",))
+
+    @property
+    def sentence(self) -> str:
+        """The box in words: "the answer loses to X where utilisation is over 55% and batch fill is under 48%"."""
+        if not self.tells:
+            return (f"The answer loses to {self.rival} in {self.share:.0%} of the draws; no range of an input tells in "
+                    "which.")  # fmt: skip
+        return (f"The answer loses to {self.rival} {self.where}: in {self.box.density:.0%} of the draws there, which "
+                f"hold {self.box.coverage:.0%} of all the draws in which it loses.")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,15 +149,16 @@ def risks(study: Study, budget: float | None = None) -> list[Mapping[str, Any]]:
 
 
 def region(study: Study) -> Region | None:
-    """Where the answer loses to its runner-up, as a box of their uncertain inputs; None where it never does."""
+    """Where the answer loses to its runner-up, as a box of the inputs that move the saving furthest; None where it
+    never does, or fewer than two inputs have a range."""
     if study.rival is None or not (loses := study.answer.total > study.rival.total).any():
         return None
-    used = {key(q): q.text for o in study.outcomes[:2] for leg in o.plan.legs for q in leg.inputs.values()}
-    keys = [k for k in study.draws.quantities if k in used]
-    names = tuple(used[k] for k in keys)
-    inputs = np.hstack([study.draws.values[k] for k in keys])
-    box = discover(inputs, loses, names, least_density=min(LIFT * float(loses.mean()), 1.0))
-    return Region(box=box, names=names, inputs=inputs, loses=loses, rival=_label(study.rival))
+    quantities = tuple(s.quantity for s in drivers.tornado(study)[:LEADING])
+    if len(quantities) < 2:
+        return None
+    inputs = np.hstack([study.draws.values[key(q)] for q in quantities])
+    box = discover(inputs, loses, [q.text for q in quantities], least_density=min(LIFT * float(loses.mean()), 1.0))
+    return Region(box=box, quantities=quantities, inputs=inputs, loses=loses, rival=_label(study.rival))
 
 
 def _label(outcome: Outcome) -> str:

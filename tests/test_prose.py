@@ -11,6 +11,8 @@ from workbench.cite import plain
 from workbench.decision import drivers, reasons, value
 from workbench.decision.answer import Decision
 from workbench.decision.discovery import contains
+from workbench.decision.draws import central
+from workbench.decision.outcome import monthly
 from workbench.decision.purchase import Purchase, purchase
 
 SEVERAL_OF_ONE = re.compile(r"\b1 (months|weeks|days|hours|accelerators|orders|person-days)\b")
@@ -42,7 +44,7 @@ def test_a_lead_time_of_one_month_is_told_in_the_singular():
 
 @pytest.mark.parametrize("name", ["chat", "training"])
 def test_where_the_answer_loses_is_told_by_the_inputs_that_move_it_furthest(name):
-    decision = decided(name, draws=1024)
+    decision = decided(name, draws=4096)
     region = reasons.region(decision.study)
     lost = decision.answer.total > decision.rival.total
     inside = contains(region.box, region.inputs, region.names)
@@ -66,3 +68,30 @@ def test_the_worst_tenth_is_told_of_the_answer_and_its_runner_up():
     decision = decided("chat")
     tails = [value.cvar(o.total, 0.9) for o in (decision.answer, decision.rival)]
     assert all(prose.usd(tail) in str(prose_why.worst(decision)) for tail in tails)
+
+
+@pytest.mark.parametrize("name", ["chat", "tpu"])
+def test_the_plan_is_reconciled_with_the_mean_of_the_decision(name):
+    """Mean less doubt is the answer at the medians; that less the mix is the plan."""
+    decision = decided(name, draws=4096)
+    plan, answer = plan_of(decision), decision.answer
+    middle = central(answer.plan.legs)
+    alone = float(monthly(answer.plan, middle, decision.scenario.months).sum())
+    text = str(prose_plan.reconciled(plan, answer))
+    assert (
+        f"the mean of {prose.usd(answer.mean)} over all draws, which is {prose.usd(answer.mean - alone)} more" in text
+    )
+    mixed = f"{prose.usd(alone - plan.cost)} less than the answer alone at the medians ({prose.usd(alone)})"
+    assert (mixed in text) == (name == "tpu")
+
+
+def test_a_plan_counts_months_from_one_as_charts_and_reports_do_and_tells_like_ways_to_commit_once(capsys):
+    plan = wb.portfolio("tpu")
+    like = {"expected": 2.0, "p10": 1.0, "p90": 3.0, "at_risk": 4.0, "schedule": []}
+    risks = [{"name": f"weight {w:g}", "weight": w, **like} for w in (0.0, 0.5)] + [
+        {"name": "commit to nothing", "weight": None, **like}]  # fmt: skip
+    terminal_plan.show(plan, risks)
+    said = capsys.readouterr().out
+    assert "\n1-36 " in said
+    assert "risk weighs 0 to 0.5 " in said
+    assert said.count("commit to nothing ") == 1

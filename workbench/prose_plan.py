@@ -1,14 +1,19 @@
 """What to do, in four sentences: commit, order, keep free, find out. Every numeral is cited."""
 
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from workbench.cite import Cited, Name, Prose, counted, of, plain, say, words
+from workbench.decision import contrast as kinds
 from workbench.decision import knowing
-from workbench.prose import Stack, usd
+from workbench.decision.outcome import Outcome, Plan
+from workbench.prose import MEANINGS, Stack, spent, usd
 from workbench.records import Evidence, Infeasible
 
 if TYPE_CHECKING:
     from workbench.decision.answer import Decision
+    from workbench.decision.commitments import Bound
     from workbench.decision.purchase import Purchase
 
 LEAST = 0.01
@@ -26,7 +31,7 @@ def advice(decision: "Decision") -> Stack:
             say("No plan serves all of the work month by month: {why}.", why=Name(error.remedy)),
         )
     else:
-        told = (commit(found), order(found), keep_free(found))
+        told = (commit(found), reconciled(found, decision.answer), *quotes(found), order(found), keep_free(found))
     known = knowing.learning(decision.study)
     return Stack((Prose(("Commit, order, keep free, find out",), tag="h2"), *told, find_out(known)))
 
@@ -41,7 +46,7 @@ def _commitments(found: "Purchase") -> list[dict[str, Any]]:
     for bound, months in found.used:
         orders = [o for o in found.schedule if o["offer"] == bound.option.id and o["kind"] == "reserved"]
         if orders:
-            told.append({"name": bound.option.id, "rows": bound.option.price.usd_per_gpu_hour.rows, "orders": orders,
+            told.append({"name": _name(bound), "rows": bound.option.price.usd_per_gpu_hour.rows, "orders": orders,
                          "most": max(months), "usd": sum(o["usd"] for o in orders),
                          "lead": bound.option.inputs["lead_time_months"]})  # fmt: skip
     return told
@@ -64,6 +69,40 @@ def commit(found: "Purchase") -> Prose:
     return say(
         text, b=bold, most=counted(most, "accelerator"), name=Name(first["name"]), more=more, cost=cost, saved=saved
     )
+
+
+SAME = 0.001
+"""Share of its cost by which a plan may differ from one of a single option and still be it."""
+
+
+def reconciled(found: "Purchase", answer: Outcome) -> Prose:
+    """Why the plan's cost is not the mean that the decision gives: draws against medians, a mix against one option."""
+    rest, gap = found.cost - answer.at_medians, answer.mean - answer.at_medians
+    mix: Any = ""
+    if abs(rest) > SAME * found.cost:
+        mix = say("{rest} {way} than the answer alone at the medians ({alone}), by ordering month by month, and ",
+                  rest=_spent(found, abs(rest)), way="less" if rest < 0 else "more",
+                  alone=spent(answer, answer.at_medians))  # fmt: skip
+    way, tilt = ("more", "adds more") if gap >= 0 else ("less", "adds less")
+    return say(
+        "That is {mix}not the mean of {mean} over all draws, which is {gap} {way}, since what may go wrong {tilt} than"
+        " what may go well takes off. Both hold the same work, people, data and support.", mix=mix,
+        mean=spent(answer, answer.mean), gap=spent(answer, abs(gap)), way=way, tilt=tilt,
+    )  # fmt: skip
+
+
+def quotes(found: "Purchase") -> tuple[Prose, ...]:
+    """The prices of the plan that have a range, and what the same orders cost at either end of it."""
+    return tuple(
+        say(
+            "The price of {name} {is_known}: {value}, {low} to {high} ({row}); with it the same orders cost {least} to"
+            " {most}.", name=Name(_name(q.bound)), is_known=MEANINGS[str(q.price.evidence)],
+            value=of(q.price), low=of(q.price, q.price.low, plain(q.price.low, "")),
+            high=of(q.price, q.price.high, plain(q.price.high, "")), row=Name(q.price.rows[0]),
+            least=_spent(found, q.low), most=_spent(found, q.high),
+        )
+        for q in found.quotes
+    )  # fmt: skip
 
 
 def order(found: "Purchase") -> Prose:
@@ -92,8 +131,15 @@ def keep_free(found: "Purchase") -> Prose:
     after = say("{owed} is owed after the horizon", owed=_spent(found, owed)) if owed else "nothing is owed later"
     if loose is None or share < LEAST:
         return say("{b}: nothing; all that is bought is committed, and {after}.", b=bold, after=after)
-    text = "{b}: {share} of what is bought is bound to no term, most of it at {name}; {after}."
-    return say(text, b=bold, share=_spent(found, share, plain(share, "share")), name=Name(loose.option.id), after=after)
+    most = "all" if len(found.used) == 1 else "most"
+    text = "{b}: {share} of what is bought is bound to no term, " + most + " of it at {name}; {after}."
+    return say(
+        text,
+        b=bold,
+        share=_spent(found, share, plain(share, "share")),
+        name=Name(_name(loose)),
+        after=after,
+    )
 
 
 def find_out(known: knowing.Learning) -> Prose:
@@ -118,6 +164,24 @@ def pilot(tried: knowing.Pilot) -> Prose:
     return say("A pilot of {weeks} with the two leading options is worth up to {worth} and costs about {cost} in"
                f" accelerators: {advised}.", weeks=counted(money(tried.weeks, str(tried.weeks)), "week"),
                worth=money(tried.worth, usd(tried.worth)), cost=money(tried.cost, usd(tried.cost)))  # fmt: skip
+
+
+def alike(risks: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """Ways to commit, those that come to the same together."""
+    same = groupby(risks, key=lambda p: (p["weight"] is None, p["expected"], p["at_risk"]))
+    return [list(points) for _, points in same]
+
+
+def way(points: Sequence[Mapping[str, Any]]) -> str:
+    """What a way to commit is called: several weights of the worst tenth may choose the same."""
+    first, last = points[0], points[-1]
+    if first["weight"] is None:
+        return " = ".join(str(p["name"]) for p in points)
+    return f"risk weighs {first['weight']:g}" + (f" to {last['weight']:g}" if last is not first else "")
+
+
+def _name(bound: "Bound") -> str:
+    return kinds.label(Plan(legs=(bound.option,)))
 
 
 def _bold(text: str) -> Prose:

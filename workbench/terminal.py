@@ -132,9 +132,7 @@ def _risks(found: "Reasons") -> Table:
     for risk in found.risks:
         money = (f"{risk[n]:,.0f}" for n in ("expected_regret", "maximum_regret", "worst_tenth"))
         table.add_row(shown(risk["id"]), *money, *(f"{risk['exceeds_budget']:.0%}" for _ in over))
-    table.caption = (
-        "USD over the horizon; regret on average and at most; worst tenth: the mean of its dearest draws"
-    )
+    table.caption = "USD over the horizon; regret on average and at most; worst tenth: the mean of its dearest draws"
     return table
 
 

@@ -9,6 +9,8 @@ from rich.table import Table
 
 from workbench import prose, prose_plan
 from workbench.cite import many
+from workbench.decision.futures import FUTURES
+from workbench.prose_plan import alike, way
 from workbench.terminal import plain_console, shown, titled
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ def show(found: "Purchase", risks: Sequence[Mapping[str, Any]] = (), console: Co
     console, scenario = console or plain_console(), found.scenario
     console.print(f"[bold]{titled(scenario)}[/bold], as of {scenario.as_of}")
     console.print(shown(_verdict(found)))
+    for text in (*([prose_plan.reconciled(found, found.studied.answer)] if found.studied else ()),
+                 *prose_plan.quotes(found)):  # fmt: skip
+        console.print(shown(str(text)))
     console.print()
     console.print(_months(found))
     for line in _orders(found):
@@ -66,7 +71,7 @@ def _months(found: "Purchase") -> Table:
     """A row for each run of months in which the same is there."""
     table = Table(box=None, header_style="bold", pad_edge=False,
                   caption="accelerators there in each month; work in H100 at work all month")  # fmt: skip
-    table.add_column("month", no_wrap=True)
+    table.add_column("month", no_wrap=True)  # counted from 1, as in charts and reports
     table.add_column("work", justify="right", no_wrap=True)
     used = [(b, months) for b, months in found.used if max(months) >= LEAST]
     for b, _ in used[:MOST_COLUMNS]:
@@ -76,9 +81,9 @@ def _months(found: "Purchase") -> Table:
     work, lines = found.asked.demand.sum(axis=0), []
     for month in range(found.scenario.months):
         there = [months[month] for _, months in used]
-        cells = there[:MOST_COLUMNS] + ([sum(there[MOST_COLUMNS:])] if len(used) > MOST_COLUMNS else [])
-        lines.append(tuple(f"{cell:,.1f}" for cell in (work[month], *cells)))
-    for cells, run in groupby(range(len(lines)), key=lambda month: lines[month]):
+        amounts = there[:MOST_COLUMNS] + ([sum(there[MOST_COLUMNS:])] if len(used) > MOST_COLUMNS else [])
+        lines.append(tuple(f"{cell:,.1f}" for cell in (work[month], *amounts)))
+    for cells, run in groupby(range(1, len(lines) + 1), key=lambda month: lines[month - 1]):
         first, *rest = run
         table.add_row(f"{first}-{rest[-1]}" if rest else str(first), *cells)
     return table
@@ -104,14 +109,14 @@ def _order(o: Mapping[str, Any]) -> str:
 
 def _frontier(risks: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False,
-                  caption="USD over the horizon in drawn futures of prices and growth")  # fmt: skip
-    table.add_column("commit by", overflow="fold")
+                  caption=f"USD over the horizon in {FUTURES} drawn futures of prices and growth, all else at its "
+                          "median; worst tenth: the mean of the dearest")  # fmt: skip
+    table.add_column("how to commit", overflow="fold")
     for title in ("orders", "expected", "P10", "P90", "worst tenth"):
         table.add_column(title, justify="right", no_wrap=True)
-    for point in risks:
-        money = [f"{point[key]:,.0f}" for key in ("expected", "p10", "p90", "at_risk")]
-        name = point["name"].replace("weight", "risk x")
-        table.add_row(shown(name), str(len(point["schedule"])), *money)
+    for point in alike(risks):
+        money = [f"{point[0][key]:,.0f}" for key in ("expected", "p10", "p90", "at_risk")]
+        table.add_row(shown(way(point)), str(len(point[0]["schedule"])), *money)
     return table
 
 

@@ -3,7 +3,6 @@
 Like those of a decision: a `..._frame` builds the rows, a chart is built from a plan or from such a frame.
 """
 
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from workbench.charts.canvas import (  # isort: skip
 from workbench.decision import contrast as kinds
 from workbench.decision.outcome import Plan
 from workbench.prose import usd
+from workbench.prose_plan import alike, way
 
 if TYPE_CHECKING:
     import altair as alt
@@ -93,24 +93,15 @@ def stack(source: Any) -> "alt.LayerChart":
 def frontier_frame(found: "Purchase") -> "pl.DataFrame":
     """One row a way to commit: expected cost and the mean of the worst tenth, thousand USD."""
     risks = found.risks()
-    alike = [list(same) for _, same in groupby(risks, key=lambda p: (p["weight"] is None, p["expected"], p["at_risk"]))]
-    rows = [{"way": _way(same), "kind": LOOSE if same[0]["weight"] is None else BOUND,
+    rows = [{"way": way(same), "kind": LOOSE if same[0]["weight"] is None else BOUND,
              "expected": same[0]["expected"] / THOUSAND, "worst": same[0]["at_risk"] / THOUSAND,
-             "orders": len(same[0]["schedule"])} for same in alike]  # fmt: skip
+             "orders": len(same[0]["schedule"])} for same in alike(risks)]  # fmt: skip
     weighed = [p for p in risks if p["weight"] is not None]
     dear = weighed[-1]["expected"] - weighed[0]["expected"]
     safe = weighed[0]["at_risk"] - weighed[-1]["at_risk"]
     title = f"{usd(dear)} more on average take {usd(safe)} off the worst tenth" if safe > dear else (
         "No other commitment makes the worst tenth much cheaper")  # fmt: skip
     return framed(rows, title)
-
-
-def _way(points: list[dict[str, Any]]) -> str:
-    """What a dot is called: several weights may choose the same."""
-    first, last = points[0], points[-1]
-    if first["weight"] is None:
-        return str(first["name"])
-    return f"risk weighs {first['weight']:g}" + (f" to {last['weight']:g}" if last is not first else "")
 
 
 def frontier(source: Any) -> "alt.LayerChart":

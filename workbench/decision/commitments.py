@@ -47,6 +47,8 @@ class Bound:
     unit_costs: Array
     onboarding: float
     """USD over the horizon for being a customer of this seller."""
+    quoted: Array
+    """The part of the capacity's rate that goes with the quoted price, by month: the accelerators and their support."""
     cautious_lead_months: int
     """The lead time at the high end of its range."""
 
@@ -126,7 +128,7 @@ def _chosen(asked: Commitments) -> Commitments:
 def _repriced(bound: Bound, factor: float) -> Bound:
     rate = np.asarray(bound.capacity.rate)
     more = rate * (factor - 1) / np.asarray(bound.capacity.serves)[:, None]
-    return replace(bound, capacity=replace(bound.capacity, rate=tuple(rate * factor)),
+    return replace(bound, capacity=replace(bound.capacity, rate=tuple(rate * factor)), quoted=bound.quoted * factor,
                    unit_costs=bound.unit_costs + more)  # fmt: skip
 
 
@@ -196,10 +198,12 @@ def _bound(
     hours = float(values["hours_per_month"])
     unit, gpu_months = 1.0, gpus_billed(values, (months, 1))[:, 0]
     per_gpu = usage_price(values, (months, 1))[:, 0]
+    support = by_month("support_cost").sum() / by_month("platform_spend").sum()
+    quoted = by_month("usage_cost") / gpu_months * (1 + support)
     if reserved:
         unit, gpu_months = float(values["gpus_per_instance"]), gpu_months / values["active_share"]
-        support = by_month("support_cost").sum() / by_month("platform_spend").sum()
-        per_gpu = by_month("committed_price") * hours * (1 + support) + by_month(*BY_GPU) / by_month("fleet_gpus")
+        quoted = by_month("committed_price") * hours * (1 + support)
+        per_gpu = quoted + by_month(*BY_GPU) / by_month("fleet_gpus")
     serves = unit * demand.sum() / gpu_months.sum() * _better(option, shares)
     data = by_month(*BY_WORK).sum() / demand.sum() + read
     rate = per_gpu * unit
@@ -210,7 +214,7 @@ def _bound(
     )  # fmt: skip
     slowest = lead.value if lead.high is None else lead.high
     return Bound(option=option, capacity=capacity, unit_gpus=unit, unit_costs=rate / serves[:, None] + data,
-                 onboarding=people + float(by_month(*ONCE).sum()),
+                 onboarding=people + float(by_month(*ONCE).sum()), quoted=quoted * unit,
                  cautious_lead_months=ceil(slowest) if reserved else 0)  # fmt: skip
 
 

@@ -99,6 +99,11 @@ class Outcome:
         return float(np.quantile(self.total, share))
 
     @property
+    def at_medians(self) -> float:
+        """What the plan costs with every input at its median."""
+        return float(sum(self.median_parts.values()))
+
+    @property
     def evidence(self) -> dict[str, float]:
         """Share of the money by evidence class; each part takes the class of its weakest input."""
         whole = sum(abs(v) for v in self.median_parts.values()) or 1.0

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,12 +17,13 @@ from workbench.decision.commitments import Bound, Commitments, commitments
 from workbench.decision.draws import PRICES
 from workbench.decision.futures import Point, demand_band, frontier
 from workbench.decision.knowing import Learning, learning
+from workbench.decision.laws import middle
 from workbench.decision.outcome import P10, P90
 from workbench.decision.plan import Plan
 from workbench.decision.portfolio import relaxed, solve
 from workbench.decision.procurement import online_ratio
 from workbench.decision.study import Study, study
-from workbench.records import Facts, Infeasible, Scenario
+from workbench.records import Facts, Infeasible, Quantity, Scenario
 
 Solver = Callable[..., Plan]
 YEAR = 12
@@ -30,6 +31,22 @@ YEAR = 12
 WORKLOADS = ("base", "burst")
 CALLED = {"workloads 0-1": "base and burst", "workload 0": "the base", "workload 1": "the burst"}
 """What the optimiser numbers."""
+
+
+class Quote(NamedTuple):
+    """A price of the plan that has a range, in its row's unit, and USD over the horizon with it at either end."""
+
+    bound: Bound
+    price: Quantity
+    low: float
+    high: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """As the command line prints it."""
+        price = self.price
+        return {"offer": self.bound.option.id, "value": price.value, "low": price.low, "high": price.high,
+                "unit": price.unit, "evidence": str(price.evidence), "rows": list(price.rows),
+                "cost_at_low": self.low, "cost_at_high": self.high}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -121,12 +138,33 @@ class Purchase:
         }  # fmt: skip
 
     @cached_property
-    def learning(self) -> Learning | None:
-        """What it is worth to find out before signing; None where no single option could be chosen."""
+    def studied(self) -> Study | None:
+        """The study; None where none is at hand, or no single option could be chosen."""
         try:
-            return learning(self.study()) if self.study else None
+            return self.study() if self.study else None
         except Infeasible:  # a limit by provider that one option cannot keep, and a mix can
             return None
+
+    @cached_property
+    def learning(self) -> Learning | None:
+        """What it is worth to find out before signing; None where no single option could be chosen."""
+        return learning(self.studied) if self.studied else None
+
+    @cached_property
+    def quotes(self) -> list[Quote]:
+        """The prices of what is bought that have a range, and what the same orders would cost at either end."""
+        told = []
+        for b, _ in self.used:
+            price = b.option.inputs["committed_list_price" if b.capacity.whole else "list_price"]
+            if price.uncertain:
+                ends = (self.cost + self._quoted(b) * (end / middle(price) - 1) for end in (price.low, price.high))
+                told.append(Quote(b, price, *ends))
+        return told
+
+    def _quoted(self, bound: Bound) -> float:
+        """USD over the horizon that go with the quoted price of a capacity."""
+        orders = (o for o in self.plan.schedule if o["offer"] == bound.option.id)
+        return float(sum(o["amount"] * bound.quoted[o["month"]] * o["term_months"] for o in orders))
 
     @cached_property
     def frontier(self) -> list[Point]:
@@ -156,6 +194,7 @@ class Purchase:
             "on_demand_only": self.on_demand_only, "liability_after": self.plan.liability_after,
             "shadow_prices": shadow, "considered": [b.option.id for b in self.asked.bound],
             "left_out": [{"offer": option.id, "reason": reason} for option, reason in self.asked.left_out],
+            "uncertain_prices": [q.as_dict() for q in self.quotes],
             "unforeseen": self.unforeseen, "rows": self.rows, "stamp": dict(self.stamp),
         }  # fmt: skip
 

@@ -49,7 +49,7 @@ def test_a_title_is_a_finding(decision, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_axis_names_its_unit(decision, kind):
     text = charts.svg(getattr(charts, kind)(decision))
-    assert re.search(r"thousand USD|share of", text)
+    assert re.search(r"(thousand|million) USD|share of", text)
 
 
 def test_the_titles_tell_what_the_decision_holds(decision):
@@ -213,3 +213,30 @@ def test_a_probability_claims_no_more_than_it_is(probability, words):
     from workbench.prose import of_hundred
 
     assert of_hundred(probability).startswith(words)
+
+
+@pytest.mark.parametrize("kind", ["ranges", "difference"])
+def test_money_is_told_in_millions_from_one_on_as_in_the_headline(decision, kind):
+    spec = getattr(charts, kind)(decision).to_dict()
+    (axis,) = [layer["encoding"]["x"] for layer in spec["layer"] if layer["encoding"].get("x", {}).get("axis")]
+    assert "million USD" in axis["title"]
+    assert axis["axis"]["labelExpr"] == "format(datum.value / 1000, ',~g')"
+    frame = getattr(charts, f"{kind}_frame")(decision)
+    columns = [c for c in ("low", "high", "p10", "p50", "p90", "mean") if c in frame.columns]
+    small = frame.with_columns(frame[c] / 1000 for c in columns)
+    assert "thousand USD" in charts.svg(getattr(charts, kind)(small))
+
+
+def test_the_labels_at_the_ends_of_an_axis_stay_at_their_ticks(decision):
+    """Moved inwards, the last one runs into its neighbour."""
+    spec = charts.ranges(decision).to_dict()
+    assert spec["config"]["axis"]["labelFlush"] is False
+
+
+def test_the_two_sellers_of_a_mix_stand_on_two_lines(decision):
+    frame = charts.ranges_frame(decision)
+    mix = next(name for name in frame["option"] if " + " in name)
+    one, other = mix.split(" + ")
+    text = charts.svg(charts.ranges(frame))
+    assert f"{one} +<" in text
+    assert f">{other}<" in text

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 import workbench as wb
-from workbench import exit_prose, face, prose, prose_plan, prose_why, terminal, terminal_plan
+from workbench import exit_prose, face, prose, prose_plan, prose_why, tables, terminal, terminal_plan
 from workbench.cite import plain
 from workbench.decision import drivers, reasons, value
 from workbench.decision.answer import Decision
@@ -95,3 +95,21 @@ def test_a_plan_counts_months_from_one_as_charts_and_reports_do_and_tells_like_w
     assert "\n1-36 " in said
     assert "risk weighs 0 to 0.5 " in said
     assert said.count("commit to nothing ") == 1
+
+
+def test_a_price_of_the_answer_that_is_an_estimate_is_a_weak_point():
+    weak = tables.weak(decided("tpu")).as_raw_html()
+    assert "is an estimate" in weak
+    assert "0.945" in weak
+    assert "is an estimate" not in tables.weak(decided("chat")).as_raw_html()
+
+
+def test_the_inputs_with_one_meaning_are_explained_once():
+    text = str(prose.inputs(decided("training")))
+    assert text.count("speed of this accelerator at this work") == 1
+
+
+def test_a_large_number_of_things_is_plural():
+    asked = tables.asked(decided("chat", draws=256)).as_raw_html()
+    assert "billion tokens/" in asked
+    assert "egress GB per month" in asked

@@ -89,8 +89,8 @@ def many(count: float, noun: str) -> str:
 
 def words(name: str) -> str:
     """The name of an input as people say it."""
-    name = re.sub(r"\bre_", "re-", name)
-    said = re.sub(r"\b(usd|gpu)\b", lambda found: found.group().upper(), name.replace("_", " "))
+    name = re.sub(r"_h\b", "_hours", re.sub(r"\bre_", "re-", name))
+    said = re.sub(r"\b(usd|gpu|gb|tb)\b", lambda found: found.group().upper(), name.replace("_", " "))
     return "future price of " + said.removeprefix(MOVES) if said.startswith(MOVES) else said
 
 

@@ -72,6 +72,12 @@ def plan_name(outcome: Outcome) -> Name:
     return Name(kinds.label(outcome.plan))
 
 
+def heading(outcome: Outcome) -> Name:
+    """A plan at the head of a column: one of two sellers by their names alone."""
+    legs = outcome.plan.legs
+    return plan_name(outcome) if len(legs) == 1 else Name(" + ".join(map(kinds.seller, legs)))
+
+
 @dataclass(frozen=True, repr=False)
 class Stack:
     """Texts one below the other, as one block of a page."""
@@ -283,10 +289,13 @@ def inputs(decision: "Decision") -> Prose:
         q.text: q for o in (decision.answer, decision.rival) if o for leg in o.plan.legs for q in leg.inputs.values()
     }
     found = [known[name] for name, _ in decision.drivers if name in known and meaning(known[name])][:EXPLAINED]
-    parts: list[Any] = []
+    alike: dict[str, list[Quantity]] = {}
     for q in found:
-        name = words(q.text)
-        parts += [Name(name[:1].upper() + name[1:]), ": ", numerals(meaning(q), q.rows, q.evidence), ". "]
+        alike.setdefault(meaning(q), []).append(q)
+    parts: list[Any] = []
+    for meant, same in alike.items():
+        names = " and ".join(words(q.text) for q in same)
+        parts += [Name(names[:1].upper() + names[1:]), ": ", numerals(meant, same[0].rows, same[0].evidence), ". "]
     return Prose(tuple(parts), css="note")
 
 

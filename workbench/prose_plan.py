@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from workbench.cite import Cited, Name, Prose, counted, of, plain, say, words
+from workbench.cite import MOVES, Cited, Name, Prose, counted, of, plain, say, words
 from workbench.decision import contrast as kinds
 from workbench.decision import knowing
 from workbench.decision.outcome import Outcome, Plan
@@ -31,7 +31,8 @@ def advice(decision: "Decision") -> Stack:
             say("No plan serves all of the work month by month: {why}.", why=Name(error.remedy)),
         )
     else:
-        told = (commit(found), reconciled(found, decision.answer), *quotes(found), order(found), keep_free(found))
+        first = (commit(found), reconciled(found, decision.answer), *quotes(found))
+        told = (Prose(tuple(part for text in first for part in (text, " "))), order(found), keep_free(found))
     known = knowing.learning(decision.study)
     return Stack((Prose(("Commit, order, keep free, find out",), tag="h2"), *told, find_out(known)))
 
@@ -149,8 +150,9 @@ def find_out(known: knowing.Learning) -> Prose:
         return say("{b}: nothing that could be learnt would change the choice.", b=bold)
     most = known.worths[0]
     best = Cited(most.usd, "USD", most.rows, Evidence.ESTIMATED, text=usd(most.usd))
-    return say("{b}: {pilot} Of single inputs the {name} is worth most: {best}, if it were known.", b=bold,
-               pilot=pilot(known.pilot), name=Name(words(most.input)), best=best)  # fmt: skip
+    asked = " (a seller's fixed quote tells it)" if most.input.startswith(MOVES) else ""
+    return say("{b}: {pilot} Of single inputs it is worth most to know the {name}{asked}: {best}.", b=bold,
+               pilot=pilot(known.pilot), name=Name(words(most.input)), asked=asked, best=best)  # fmt: skip
 
 
 def pilot(tried: knowing.Pilot) -> Prose:
@@ -167,8 +169,8 @@ def pilot(tried: knowing.Pilot) -> Prose:
 
 
 def alike(risks: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
-    """Ways to commit, those that come to the same together."""
-    same = groupby(risks, key=lambda p: (p["weight"] is None, p["expected"], p["at_risk"]))
+    """Ways to commit, those that come to the same figures together."""
+    same = groupby(risks, key=lambda p: (p["weight"] is None, usd(p["expected"]), usd(p["at_risk"])))
     return [list(points) for _, points in same]
 
 

@@ -140,7 +140,7 @@ def economics(decision: "Decision") -> "great_tables.GT":
     lines.append(("Largest payment in one month", [_peak(o) for o in plans]))
     lines.append(("Still owed after the horizon", [prose.spent(o, o.liability_after) for o in plans]))
     width = f"{60 / len(plans):.0f}%"
-    columns = [Column("", "40%"), *(Column(prose.plan_name(o), width, right=True) for o in plans)]
+    columns = [Column("", "40%"), *(Column(prose.heading(o), width, right=True) for o in plans)]
     page = Page("What it costs by the unit, and in cash")
     return _table("economics", page, columns, [[label, *figures] for label, figures in lines])
 
@@ -178,7 +178,7 @@ def parts(decision: "Decision") -> "great_tables.GT":
             rows.append([name, *(prose.spent(o, value) for o, value in zip(plans, sums, strict=True))])
     rows.append(["Together", *(prose.spent(o, o.mean) for o in plans)])
     width = f"{56 / len(plans):.0f}%"
-    columns = [Column("", "44%"), *(Column(prose.plan_name(o), width, right=True) for o in plans)]
+    columns = [Column("", "44%"), *(Column(prose.heading(o), width, right=True) for o in plans)]
     return _table("parts", Page("What the cost is made of"), columns, rows)
 
 
@@ -195,7 +195,9 @@ def _short(quantity: Quantity) -> Cited:
     """A figure with its large numbers in words."""
     for size, word in LARGE:
         if abs(quantity.value) >= size:
-            return of(quantity, text=f"{plain(quantity.value / size, '')} {word} {quantity.unit}")
+            what, per, span = quantity.unit.partition("/")
+            unit = (f"{what}s" if what.islower() else what) + per + span
+            return of(quantity, text=f"{plain(quantity.value / size, '')} {word} {unit}")
     return of(quantity)
 
 
@@ -260,7 +262,13 @@ def _reason(decision: "Decision", group: list[tuple[str, str, Option]]) -> list[
 
 def weak(decision: "Decision") -> "great_tables.GT":
     """Old prices, estimates that matter and do not stand among the flips already, and sources that disagree."""
-    rows = [*_nowhere(decision), *_stale(decision), *_estimates(decision), *_contradictions(decision)]
+    rows = [
+        *_nowhere(decision),
+        *_guessed(decision),
+        *_stale(decision),
+        *_estimates(decision),
+        *_contradictions(decision),
+    ]
     columns = [Column("Weak point", "56%"), Column("value", "22%", right=True), Column("range", "22%", right=True)]
     page = Page("Where this is weak", text=prose.evidence(decision))
     return _table("weak", page, columns, rows or [["No price is old, no sources disagree.", "", ""]])
@@ -281,6 +289,15 @@ def _nowhere(decision: "Decision") -> list[list[Any]]:
     """Sellers of the answer that do not say where the accelerators stand."""
     silent = dict.fromkeys(leg.provider for leg in decision.answer.plan.legs if leg.price.region in NOWHERE)
     return [[say("{seller} does not say in which region this runs", seller=Name(s)), "", ""] for s in silent]
+
+
+def _guessed(decision: "Decision") -> list[list[Any]]:
+    """Prices of the answer that nobody lists: the headline rests on them."""
+    prices = [(leg, leg.price.usd_per_gpu_hour) for leg in decision.answer.plan.legs]
+    return [
+        [say("{price} is an estimate", price=Name(f"price of {leg.id}")), of(price), prose.spread(price)]
+        for leg, price in prices if price.evidence is Evidence.ESTIMATED and price.uncertain
+    ]  # fmt: skip
 
 
 def _stale(decision: "Decision") -> list[list[Any]]:

@@ -63,7 +63,7 @@ def theme() -> dict[str, Any]:
         "background": "transparent", "font": FONT, "view": {"stroke": None},
         "padding": {"left": 0, "top": 4, "right": 4, "bottom": 4},
         "axis": {**text, "gridColor": TEXT, "gridOpacity": 0.22, "domain": False, "ticks": False, "labelPadding": 6,
-                 "titlePadding": 8, "labelLimit": 340},
+                 "titlePadding": 8, "labelLimit": 340, "labelFlush": False},
         "legend": {**text, "orient": "bottom", "title": None, "symbolType": "square", "symbolOpacity": 1,
                    "padding": 0, "offset": 8},
         "title": {"color": TEXT, "font": FONT, "fontSize": 13, "fontWeight": 600, "anchor": "start", "frame": "bounds",
@@ -154,6 +154,13 @@ def layered(chart: "alt.Chart", *layers: "alt.Chart") -> "alt.LayerChart":
 def joined(frame: "alt.Chart", how: Any, *parts: Any) -> Any:
     """Charts side by side or one above the other, over the data, title and theme of one."""
     return how(*parts, data=frame.data, title=frame.title, config=frame.config, spacing=12)
+
+
+def money(most: float, **axis: Any) -> tuple[str, "alt.Axis"]:
+    """The unit and the axis of money that is held in thousand USD and reaches so far: told in millions from one on."""
+    if abs(most) < THOUSAND:
+        return "thousand USD", library().Axis(**axis)
+    return "million USD", library().Axis(labelExpr=f"format(datum.value / {THOUSAND:g}, ',~g')", **axis)
 
 
 def marks() -> "alt.Chart":

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from workbench.charts.canvas import (  # isort: skip
-    COLOURS, LINES, NARROW, ROW, TALL, TEXT, THOUSAND, WIDE, chart, framed, layered, library, marks,
+    COLOURS, LINES, NARROW, ROW, TALL, TEXT, THOUSAND, WIDE, chart, framed, layered, library, marks, money,
 )  # fmt: skip
 from workbench.cite import many, plain, words
 from workbench.decision import contrast as kinds
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MOST, SOME = 8, 6
 """Options and inputs that a chart shows."""
 BINS = 48
+LINE = 11
+"""Pixels of a line of an option's name: one of two sellers takes two."""
 TAIL = 0.005
 """Share of the draws at each end that a histogram leaves out, so that a few far draws do not flatten it."""
 NUMBERS = ("no", "one", "two", "three", "four", "five")
@@ -55,18 +57,27 @@ def _verdict(decision: "Decision") -> str:
 def ranges(source: Any) -> "alt.LayerChart":
     """The best options as bars from P10 to P90 with their median; the answer is marked."""
     alt, frame = library(), ranges_frame(source) if not is_frame(source) else source
-    y = alt.Y("option:N", sort=None, title=None)
+    half_up = {"condition": {"test": "indexof(datum.label, ' + ') > 0", "value": -LINE / 2}, "value": 0}
+    two_lines = alt.Axis(labelExpr="split(replace(datum.label, ' + ', ' +|'), '|')", labelLineHeight=LINE,
+                         labelOffset=half_up)  # fmt: skip
+    y = alt.Y("option:N", sort=None, title=None, axis=two_lines)
     colour = _colour("kind", frame)
-    title = "cost over the horizon, thousand USD: from P10 to P90, line at P50"
-    axis = alt.X("p10:Q", title=title, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=8))
+    unit, axis = money(_most(frame, "p90"), tickCount=8)
+    title = f"cost over the horizon, {unit}: from P10 to P90, line at P50"
+    across = alt.X("p10:Q", title=title, scale=alt.Scale(zero=True), axis=axis)
     mark = marks().encode(y=y)
-    bars = mark.mark_bar(height=12, opacity=0.6, cornerRadius=2).encode(x=axis, x2="p90:Q", color=colour)
+    bars = mark.mark_bar(height=12, opacity=0.6, cornerRadius=2).encode(x=across, x2="p90:Q", color=colour)
     middle = mark.mark_tick(thickness=2, height=16).encode(x=alt.X("p50:Q"), color=colour)
     answer = mark.transform_filter("datum.answer").encode(x=alt.X("p90:Q"))
     dot = answer.mark_point(shape="diamond", filled=True, size=90, opacity=1, xOffset=14, color=COLOURS["answer"])
     text = answer.mark_text(align="left", dx=24, fontWeight=600, color=COLOURS["answer"])
     text = text.encode(text=alt.value("the answer"))
     return layered(chart(frame, WIDE, height=alt.Step(ROW)), bars, middle, dot, text)
+
+
+def _most(frame: "pl.DataFrame", *columns: str) -> float:
+    """The largest number of some columns, whatever its sign."""
+    return max((abs(v) for c in columns for v in frame[c].to_list() if v is not None), default=0.0)
 
 
 def _colour(column: str, frame: "pl.DataFrame") -> Any:
@@ -118,7 +129,8 @@ def monthly(source: Any) -> "alt.LayerChart":
     x = alt.X("month:Q", title="month (line: mean, dashed for the rival; band: P10 to P90)", axis=whole, scale=span)
     colour = _colour("kind", frame)
     mark = marks().encode(x=x, color=colour, detail="option:N")
-    y = alt.Y("low:Q", title="thousand USD a month", scale=alt.Scale(zero=True))
+    unit, axis = money(_most(frame, "high"))
+    y = alt.Y("low:Q", title=f"{unit} a month", scale=alt.Scale(zero=True), axis=axis)
     band = mark.mark_area(opacity=0.18).encode(y=y, y2="high:Q")
     dash = alt.condition("datum.answer", alt.value([1, 0]), alt.value([5, 3]))  # two of one kind have one colour
     line = mark.mark_line(strokeWidth=2).encode(y=alt.Y("mean:Q"), strokeDash=dash)
@@ -171,8 +183,9 @@ def _edges(saving: Any) -> Any:
 def difference(source: Any) -> "alt.LayerChart":
     """How often the answer saves how much; bars left of zero are draws in which the other kind is cheaper."""
     alt, frame = library(), difference_frame(source) if not is_frame(source) else source
-    title = f"saving over the horizon, thousand USD (middle {1 - 2 * TAIL:.0%} of draws)"
-    x = alt.X("low:Q", bin="binned", title=title, axis=alt.Axis(grid=False, tickCount=6))
+    unit, axis = money(_most(frame, "low", "high"), grid=False, tickCount=6)
+    title = f"saving over the horizon, {unit} (middle {1 - 2 * TAIL:.0%} of draws)"
+    x = alt.X("low:Q", bin="binned", title=title, axis=axis)
     colour = _colour("cheaper", frame)
     y = alt.Y("share:Q", title="share of draws", axis=alt.Axis(format="%", tickCount=3))
     bars = marks().mark_bar(opacity=0.75, binSpacing=1).encode(x=x, x2="high:Q", y=y, color=colour)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.charts.canvas import (  # isort: skip
-    COLOURS, NARROW, ROW, TALL, TEXT, THOUSAND, WIDE, chart, framed, layered, library, marks,
+    COLOURS, NARROW, ROW, TALL, TEXT, THOUSAND, WIDE, chart, framed, layered, library, marks, money,
 )  # fmt: skip
 from workbench.decision import contrast as kinds
 from workbench.decision.outcome import Plan
@@ -81,7 +81,7 @@ def stack(source: Any) -> "alt.LayerChart":
     thin = THIN * max((top for top in rows["to"].to_list() if top is not None), default=0)
     least = f"datum.month == {last} && datum.to - datum.from > {thin}"
     names = marks().transform_filter(least).transform_calculate(middle="(datum.from + datum.to) / 2").mark_text(
-        align="left", dx=16, color=TEXT).encode(x=x, y="middle:Q", text="capacity:N")  # fmt: skip
+        align="left", x="width", dx=8, color=TEXT).encode(y="middle:Q", text="capacity:N")  # fmt: skip
     edges = [marks().transform_filter("isValid(datum.low)").mark_line(color=TEXT, strokeDash=[5, 3]).encode(
         x=x, y=alt.Y(f"{end}:Q")) for end in ("low", "high")]  # fmt: skip
     return layered(chart(rows, WIDE - ROOM, height=TALL), bars, names, *edges)
@@ -108,8 +108,9 @@ def frontier(source: Any) -> "alt.LayerChart":
     """Expected cost against the mean of the worst tenth."""
     alt, rows = library(), frontier_frame(source) if hasattr(source, "plan") else source
     span = alt.Scale(zero=False, nice=True, padding=20)
-    mark = marks().encode(x=alt.X("expected:Q", title="expected cost, thousand USD", scale=span),
-                          y=alt.Y("worst:Q", title="worst tenth, thousand USD", scale=span))  # fmt: skip
+    (across, below), (up, beside) = (money(max(rows[c].to_list()), tickCount=6) for c in ("expected", "worst"))
+    mark = marks().encode(x=alt.X("expected:Q", title=f"expected cost, {across}", scale=span, axis=below),
+                          y=alt.Y("worst:Q", title=f"worst tenth, {up}", scale=span, axis=beside))  # fmt: skip
     line = mark.transform_filter(f"datum.kind == '{BOUND}'").mark_line(color=COLOURS["answer"], strokeWidth=1)
     dots = mark.mark_point(filled=True, size=70, opacity=1).encode(
         color=alt.Color("kind:N", scale=alt.Scale(domain=list(HUES), range=list(HUES.values())), legend=None)
@@ -133,7 +134,7 @@ def calendar_frame(found: "Purchase") -> "pl.DataFrame":
         return framed(rows, "Nothing has to be ordered ahead")
     every = sum(o["kind"] == "reserved" for o in found.schedule)
     more = f", of which the first {MOST} are shown" if every > MOST else ""
-    return framed(rows, f"The first order is due by {orders[0]['order_by']}; the plan has {every}{more}")
+    return framed(rows, f"The first order is due by {orders[0]['order_by']}; {every} in all{more}")
 
 
 def calendar(source: Any) -> "alt.LayerChart":

@@ -113,3 +113,9 @@ def test_a_large_number_of_things_is_plural():
     asked = tables.asked(decided("chat", draws=256)).as_raw_html()
     assert "billion tokens/" in asked
     assert "egress GB per month" in asked
+
+
+def test_a_part_of_the_bill_says_what_it_is():
+    text = str(exit_prose.bill(exit_prose.of(decided("chat"))))
+    assert re.search(r"dual running [\d,]+ USD \(both bills at once\)", text)
+    assert re.search(r"risk [\d,]+ USD \(overrun and outage\)", text)

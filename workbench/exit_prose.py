@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 PURPOSES = {"switching": "a move", "parallel": "parallel use"}
 DAY = 24
 """Hours."""
+MEANT = {
+    "dual_running": " (both bills at once)",
+    "risk": " (overrun and outage)",
+    "breakage": " (owed for the rest of a term)",
+    "retraining": " (people who learn the new)",
+    "lost_discount": " (on what stays)",
+}
+"""Parts of the bill whose names do not say what they are."""
 LARGEST = 2
 """Parts of the bill that its sentence names."""
 
@@ -46,7 +54,7 @@ def _horizon(found: "Leaving") -> Cited:
 def bill(found: "Leaving") -> Prose:
     """What leaving costs today, what most of it is, and how it grows."""
     ranked = sorted(PARTS, key=lambda p: -found.parts[p])[:LARGEST]
-    first, second = (say("{what} {usd}", what=words(p), usd=_part(found, p)) for p in ranked)
+    first, second = (say("{what} {usd}" + MEANT.get(p, ""), what=words(p), usd=_part(found, p)) for p in ranked)
     low, high = (_money(found, v) for v in found.spread("exit_cost"))
     return say(
         "{whose}Leaving {here} for {rival} costs {total} today (P10 {low}, P90 {high}), most of it {first} and"

@@ -27,7 +27,7 @@ def loses(found: "Region | None") -> Prose:
     share, density = (
         Cited(v, "", found.rows, Evidence.ESTIMATED, text=plain(v, "share")) for v in (found.share, found.box.density)
     )
-    start = "The runner-up is the cheaper in {share} of the draws"
+    start = "It is the cheaper one in {share} of the draws"
     if not found.tells:
         return say(start + "; no range of an input tells in which.", share=share)
     return say(start + ", most of them {where}: there in {density}.", share=share, where=found.where, density=density)

@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from workbench.cite import plain
 from workbench.decision.desk import Desk
 from workbench.decision.offers import Option, Reason
 from workbench.decision.waking import (
@@ -65,7 +66,7 @@ def _judged(floor: "Floor", option: Option) -> Option:
     if latency <= asked.limit_s:
         return option
     reason: Reason = (
-        f"by theory a share of {asked.p:g} is answered within {latency:.3g} s, not {asked.limit_s:g} s{why}", row
+        f"by theory {plain(asked.p, 'share')} are answered within {latency:.3g} s, not {asked.limit_s:g} s{why}", row
     )  # fmt: skip
     return replace(option, reasons=(reason,), inputs={})
 

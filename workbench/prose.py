@@ -173,12 +173,13 @@ def figures(decision: "Decision") -> Figures:
         return Figures((cost, study))
     low, high = found.quantile(0.1), found.quantile(0.9)
     spread = say(
-        "P10 {low}, P90 {high}", low=compared(found, low, _bare(low, high)), high=compared(found, high, usd(high, low))
-    )
+        "P10 {low}, P90 {high}, against the {whom}",
+        low=compared(found, low, _bare(low, high)), high=compared(found, high, usd(high, low)), whom=found.whom,
+    )  # fmt: skip
     sure = compared(found, found.probability, _percent(found.probability))
     return Figures((
         cost,
-        (f"Mean saving against the {found.whom}", compared(found, found.mean, usd(found.mean)), spread),
+        ("Mean saving", compared(found, found.mean, usd(found.mean)), spread),
         ("How sure", sure, say("of draws in which it is the cheaper of the two; the cheapest of all in {best}",
                                best=spent(answer, answer.best_probability, _percent(answer.best_probability)))),
         study,

@@ -114,6 +114,12 @@ def slot(seconds: Any) -> Any:
     return min(max((np.float64(seconds).view(np.int64) >> SHIFT) - FIRST_BIN, 0), LAST_BIN)
 
 
+def memory(room: int, slots: int) -> tuple[np.ndarray, ...]:
+    """What a pool with nobody in it is given: `wheel`, `far`, `after`, `due` and `idle`. Both are powers of two."""
+    due = np.empty(int(FOUR) * (room + 2))  # a list may run on behind its end three times before it is moved back
+    return np.full(slots, NIL), np.empty(room), np.empty(room, np.uintp), due, np.empty(2 * room)
+
+
 @part
 def slot_of(seconds: Any, per_second: Any) -> Any:
     """The number of the slot of the wheel that a time since the first arrival falls into."""
@@ -132,11 +138,10 @@ def pool(arrivals: Any, service: Any, setups: Any, idle_s: Any, most: Any, oldes
     the arrivals.
 
     When busy replicas become free lies in a lazy queue (Rönngren, Riboe and Ayani 1991): `due`, sorted, for the slot of
-    time at hand, and for later slots (`per_second` of them) unsorted lists in `wheel` (a power of two of them, all
-    NIL), whose nodes are `far` (when) and `after` (the next of the list). With no slots per second all is in `due`.
-    `idle` is a ring: since when replicas are idle. `far` and `after` are as long as there is room for replicas, a power
-    of two, `idle` twice and `due` four times and eight. An arrival is handled whole, with what became free before it:
-    a request that waits takes what comes free next, so nothing need be done between arrivals.
+    time at hand, and for later slots (`per_second` of them) unsorted lists in `wheel`, whose nodes are `far` (when) and
+    `after` (the next of the list). With no slots per second all is in `due`. `idle` is a ring: since when replicas are
+    idle. An arrival is handled whole, with what became free before it: a request that waits takes what comes free next,
+    so nothing need be done between arrivals.
     """
     n = np.uintp(arrivals.size)
     keep = waits_s.size == arrivals.size

@@ -37,6 +37,8 @@ NOTED = 4
 MOST_ROOM = 1 << 22
 CORNISH = ((1 / 4, 0, 1 / 4, 0), (5 / 96, 0, 16 / 96, 0, 3 / 96, 0))
 """Coefficients of the expansion of Student's quantile in 1/freedom, by powers of the normal one, falling."""
+LATEST_S = 2.0**33
+"""Times up to here differ by a microsecond or less; nobody's clock counts further in seconds."""
 LONG_RUN = 1000
 """Requests from which a run over its capacity is refused as saturated; a shorter one is served to its end."""
 
@@ -154,18 +156,18 @@ def simulate(
     for name, value in (("limit_s", limit_s), ("mean_life_s", mean_life_s)):
         if value != INF:
             numbers(f"simulate {name}", strict=True, value=value)
-    rule = policy.vector()
+    rule = _rule(policy)
     busy = _busy(arrivals, work, prompt, rule, step)
     if keep == "summary" and arrivals.size >= LONG_RUN:
         _refuse_saturated(busy, rule)
     measured = int(np.searchsorted(arrivals, arrivals[0] + warm_up_s))
     if measured == arrivals.size:
         raise WorkbenchError("simulate", f"no request comes after the warm-up of {warm_up_s:g} s", "shorten it")
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(_seed(seed))
     setups = _setups(policy.cold_start_s, random)
     lives = np.full(1, INF) if mean_life_s == INF else random.exponential(mean_life_s, DRAWS)
     noted = np.zeros((np.size(sampled_s), NOTED))
-    noted[:, 0] = sampled_s
+    noted[:, 0] = _times("sampled_s", sampled_s) if noted.size else 0
     one_each = rule[KIND] == BIND and rule[CONCURRENCY] == 1 and rule[LEAST] == 0
     run = _Run(arrivals, work, prompt, setups, lives, rule, step, busy, measured, limit_s, keep == "requests", noted)
     quick = one_each and batching is None and mean_life_s == INF and not noted.size
@@ -198,8 +200,8 @@ def _measured(run: _Run, kernel_of: Callable[[_Run, int, Array, Array, Kept], fl
     kept: Kept = (np.empty(size), np.empty(size, bool), np.empty(size))
     while True:
         if room * run.rule[CONCURRENCY] > MOST_ROOM:
-            what = f"over {room // GROWTH:,} replicas at once, of {run.rule[CONCURRENCY]:,.0f} requests each"
-            raise WorkbenchError("simulate", what, "set max_replicas, or a lower concurrency")
+            what = f"room for {room:,} replicas at once, of {run.rule[CONCURRENCY]:,.0f} requests each, is too much"
+            raise WorkbenchError("simulate", what, "give fewer replicas at most, or a lower concurrency")
         tally, bins = np.zeros((BATCHES, kernel.COLUMNS)), np.zeros((kernel.FIRST + 1, kernel.BINS), np.int64)
         billed = kernel_of(run, room, tally, bins, kept)
         if not np.isnan(billed):
@@ -207,6 +209,10 @@ def _measured(run: _Run, kernel_of: Callable[[_Run, int, Array, Array, Kept], fl
         room *= GROWTH
     if billed < 0:
         raise WorkbenchError("simulate", "requests wait and no replica will ever serve them", "allow more replicas")
+    if bins[:, -1].any():
+        raise WorkbenchError(
+            "simulate", "a request takes more than a century", "give service and cold starts in seconds"
+        )
     return Simulation(
         requests=run.arrivals.size - run.measured, replica_seconds=float(billed), tally=tally, bins=bins,
         span_s=float(run.arrivals[-1] - run.arrivals[run.measured]), warm_up_s=warm_up_s,
@@ -231,8 +237,7 @@ def _pool(run: _Run, room: int, tally: Array, bins: Array, kept: Kept) -> float:
     most = np.uintp(min(run.rule[MOST], float(MOST_ROOM)))
     billed = kernel.pool(
         run.arrivals, run.work, run.setups, run.rule[IDLE], most, oldest, np.uintp(run.measured), edges, run.limit_s,
-        per_second, np.full(slots, kernel.NIL), np.empty(room), np.empty(room, np.uintp), np.empty(4 * room + 8),
-        np.empty(2 * room), tally, bins, *kept,
+        per_second, *kernel.memory(room, slots), tally, bins, *kept,
     )  # fmt: skip
     bins[kernel.FIRST] = bins[kernel.WAIT]
     return float(billed)
@@ -262,18 +267,36 @@ def _known(name: str, value: Any, allowed: tuple[str, ...]) -> None:
         raise WorkbenchError("simulate", f"{name}={value!r} is not known", f"use one of {', '.join(allowed)}")
 
 
+def _rule(policy: Policy) -> Array:
+    if not hasattr(policy, "vector") or isinstance(policy, type):
+        raise WorkbenchError("simulate", f"policy={policy!r} is no policy", "give one, such as KeepAlive(300, 5)")
+    return policy.vector()
+
+
+def _seed(seed: Any) -> int:
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise WorkbenchError("simulate", f"seed={seed!r} is out of range", "give a whole number of at least 0")
+    return int(seed)
+
+
 def _arrivals(arrivals_s: Any) -> Array:
-    """The arrivals as an array, after a check that they are times in order."""
     if np.size(arrivals_s) == 0:
         raise WorkbenchError("simulate", "the trace is empty", "give at least one arrival")
-    (arrivals,) = numbers("simulate", low=-INF, arrivals_s=np.atleast_1d(arrivals_s))
-    if arrivals.ndim != 1:
-        raise WorkbenchError("simulate", f"arrivals_s has {arrivals.ndim} axes", "give one time for each request")
-    back = arrivals[1:] < arrivals[:-1]
+    return _times("arrivals_s", arrivals_s)
+
+
+def _times(name: str, given: Any) -> Array:
+    """An array, after a check that it holds times in order."""
+    given = np.atleast_1d(given)
+    (times,) = numbers("simulate", low=-LATEST_S, **{name: given})
+    if times.ndim != 1:
+        raise WorkbenchError("simulate", f"{name} has {times.ndim} axes", "give a list of times")
+    back = times[1:] < times[:-1]
     if back.any():
-        what = f"arrivals_s[{int(back.argmax()) + 1}] is before the one ahead of it"
-        raise WorkbenchError("simulate", what, "sort them")
-    return np.ascontiguousarray(arrivals)
+        raise WorkbenchError("simulate", f"{name}[{int(back.argmax()) + 1}] is before the one ahead of it", "sort them")
+    if times[-1] > LATEST_S:
+        raise WorkbenchError("simulate", f"{name} ends at {times[-1]:g}", f"give seconds, up to {LATEST_S:g}")
+    return np.ascontiguousarray(times)
 
 
 def _by_request(name: str, value: Any, arrivals: Array) -> Array:

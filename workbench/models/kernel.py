@@ -123,7 +123,7 @@ def memory(room: int, slots: int) -> tuple[np.ndarray, ...]:
 @part
 def slot_of(seconds: Any, per_second: Any) -> Any:
     """The number of the slot of the wheel that a time since the first arrival falls into."""
-    return np.uintp(smaller(seconds * per_second, FARTHEST))
+    return np.uintp(np.int64(smaller(seconds * per_second, FARTHEST)))  # by a signed number: one instruction
 
 
 @compiled
@@ -134,8 +134,7 @@ def pool(arrivals: Any, service: Any, setups: Any, idle_s: Any, most: Any, oldes
 
     `most` replicas at most (FIFO beyond); `oldest` 1 takes the replica that has been idle longest; set-up times are
     taken from `setups` (a power of two of them) in turn; `measured` is the first request that counts; `edges` are the
-    first requests of each batch after the first. `waits_s`, `cold` and `latencies` are filled where they are as long as
-    the arrivals.
+    requests at which batches end. `waits_s`, `cold` and `latencies` are filled where they are as long as the arrivals.
 
     When busy replicas become free lies in a lazy queue (Rönngren, Riboe and Ayani 1991): `due`, sorted, for the slot of
     time at hand, and for later slots (`per_second` of them) unsorted lists in `wheel`, whose nodes are `far` (when) and
@@ -154,99 +153,106 @@ def pool(arrivals: Any, service: Any, setups: Any, idle_s: Any, most: Any, oldes
     for k in range(FOUR):
         due[k], due[FOUR + k] = -INF, INF
     low, high, alive, started = np.uintp(0), np.uintp(0), np.uintp(0), np.uintp(0)
-    batch, edge = np.uintp(0), np.uintp(edges[0])
+    edge = np.uintp(0)
     billed = 0.0
-    for i in range(n):
-        arrival, waits = arrivals[i], False
-        now = slot_of(arrival - origin, per_second)
-        while True:
-            while True:  # what became free by now is idle; four at a time, without a branch
-                a, b, c, d = due[first], due[first + ONE], due[first + TWO], due[first + THREE]
-                idle[high & ring], idle[(high + ONE) & ring] = a, b
-                idle[(high + TWO) & ring], idle[(high + THREE) & ring] = c, d
-                free = np.uintp(a <= arrival) + np.uintp(b <= arrival) + np.uintp(c <= arrival) + np.uintp(d <= arrival)
-                high += free
-                first += free
-                if free < FOUR:
+    for batch in range(edges.size):
+        requests, colds, within, waited = np.uintp(0), np.uintp(0), np.uintp(0), 0.0
+        for i in range(edge, edges[batch]):
+            arrival, waits = arrivals[i], False
+            now = slot_of(arrival - origin, per_second)
+            while True:
+                while True:  # what became free by now is idle; four at a time, without a branch
+                    a, b, c, d = due[first], due[first + ONE], due[first + TWO], due[first + THREE]
+                    idle[high & ring], idle[(high + ONE) & ring] = a, b
+                    idle[(high + TWO) & ring], idle[(high + THREE) & ring] = c, d
+                    free = (
+                        np.uintp(a <= arrival)
+                        + np.uintp(b <= arrival)
+                        + np.uintp(c <= arrival)
+                        + np.uintp(d <= arrival)
+                    )
+                    high += free
+                    first += free
+                    if free < FOUR:
+                        break
+                if cursor >= now and not waits:
+                    while low < high and idle[low & ring] + idle_s < arrival:
+                        billed -= end - max(idle[low & ring] + idle_s, begin)
+                        low += ONE
+                        alive -= ONE
+                    waits = low == high and alive == most
+                if cursor >= now and (not waits or due[first] < INF):
                     break
-            if cursor >= now and not waits:
-                while low < high and idle[low & ring] + idle_s < arrival:
-                    billed -= end - max(idle[low & ring] + idle_s, begin)
-                    low += ONE
-                    alive -= ONE
-                waits = low == high and alive == most
-            if cursor >= now and (not waits or due[first] < INF):
-                break
-            cursor += ONE  # all of this slot is over: sort the next one
-            first, last = FOUR, FOUR
-            for k in range(FOUR):
-                due[FOUR + k] = INF
-            node = wheel[cursor & turn]
-            wheel[cursor & turn] = NIL
-            while node != NIL:
-                rest = after[node]
-                if slot_of(far[node] - origin, per_second) <= cursor:
-                    due[last + FOUR] = INF
-                    insert(due, last, far[node])
-                    last += ONE
-                    after[node] = spare
-                    spare = node
-                else:
-                    after[node] = wheel[cursor & turn]
-                    wheel[cursor & turn] = node
-                node = rest
-        was_cold = False
-        if waits:
-            start = due[first]
-            first += ONE
-        elif low < high:
-            start = arrival
-            if oldest:
-                low += ONE
-            else:
-                high -= ONE
-        elif alive == room:
-            return np.nan
-        else:
-            start, was_cold = arrival + setups[started & mask], True
-            billed += end - max(arrival, begin)
-            alive += ONE
-            started += ONE
-        finish = start + service[i]
-        place = slot_of(finish - origin, per_second)
-        if place > cursor:
-            node = spare
-            if node == NIL:
-                node = nodes
-                nodes += ONE
-            else:
-                spare = after[node]
-            far[node] = finish
-            after[node] = wheel[place & turn]
-            wheel[place & turn] = node
-        else:
-            if last == full:
-                for k in range(first, last):
-                    due[FOUR + k - first] = due[k]
-                first, last = FOUR, FOUR + last - first
+                cursor += ONE  # all of this slot is over: sort the next one
+                first, last = FOUR, FOUR
                 for k in range(FOUR):
-                    due[last + k] = INF
-            due[last + FOUR] = INF
-            insert(due, last, finish)
-            last += ONE
-        wait, latency = start - arrival, finish - arrival
-        while i >= edge:
-            batch += ONE
-            edge = edges[batch]
-        if i >= measured:
-            tally[batch, REQUESTS] += 1
-            tally[batch, COLD] += was_cold
-            tally[batch, WITHIN] += latency <= limit_s
-            tally[batch, WAITED] += wait
-            bins[WAIT, slot(wait)] += 1
-            bins[LATENCY, slot(latency)] += 1
-        if keep:
-            waits_s[i], cold[i], latencies[i] = wait, was_cold, latency
+                    due[FOUR + k] = INF
+                node = wheel[cursor & turn]
+                wheel[cursor & turn] = NIL
+                while node != NIL:
+                    rest = after[node]
+                    if slot_of(far[node] - origin, per_second) <= cursor:
+                        due[last + FOUR] = INF
+                        insert(due, last, far[node])
+                        last += ONE
+                        after[node] = spare
+                        spare = node
+                    else:
+                        after[node] = wheel[cursor & turn]
+                        wheel[cursor & turn] = node
+                    node = rest
+            was_cold = False
+            if waits:
+                start = due[first]
+                first += ONE
+            elif low < high:
+                start = arrival
+                if oldest:
+                    low += ONE
+                else:
+                    high -= ONE
+            elif alive == room:
+                return np.nan
+            else:
+                start, was_cold = arrival + setups[started & mask], True
+                billed += end - max(arrival, begin)
+                alive += ONE
+                started += ONE
+            finish = start + service[i]
+            place = slot_of(finish - origin, per_second)
+            if place > cursor:
+                node = spare
+                if node == NIL:
+                    node = nodes
+                    nodes += ONE
+                else:
+                    spare = after[node]
+                far[node] = finish
+                after[node] = wheel[place & turn]
+                wheel[place & turn] = node
+            else:
+                if last == full:
+                    for k in range(first, last):
+                        due[FOUR + k - first] = due[k]
+                    first, last = FOUR, FOUR + last - first
+                    for k in range(FOUR):
+                        due[last + k] = INF
+                due[last + FOUR] = INF
+                insert(due, last, finish)
+                last += ONE
+            wait, latency = start - arrival, finish - arrival
+            if i >= measured:
+                requests += ONE
+                colds += np.uintp(was_cold)
+                within += np.uintp(latency <= limit_s)
+                waited += wait
+                bins[WAIT, slot(wait)] += 1
+                bins[LATENCY, slot(latency)] += 1
+            if keep:
+                waits_s[i], cold[i], latencies[i] = wait, was_cold, latency
+        edge = edges[batch]
+        tally[batch, REQUESTS], tally[batch, COLD] = requests, colds
+        tally[batch, WITHIN], tally[batch, WAITED] = within, waited
     return billed
 
 

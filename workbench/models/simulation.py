@@ -223,10 +223,11 @@ def _measured(run: _Run, kernel_of: Callable[[_Run, int, Array, Array, Kept], fl
 
 def _wheel(run: _Run, room: int) -> tuple[int, float]:
     """Slots of a pool's timing wheel, and how many pass in a second; one that never passes where few are busy."""
-    mean, crowd = float(run.work.mean()), min(run.busy, float(run.arrivals.size))
+    n, span, crowd = run.arrivals.size, float(run.arrivals[-1] - run.arrivals[0]), run.busy
     if room > _room(run):  # it had to grow: far more are busy at times, and slots suit neither them nor the rest
         crowd = sqrt(crowd * room)
-    return (_power(crowd), crowd / mean / A_SLOT) if crowd > FEW_BUSY else (1, 0.0)
+    crowd = min(crowd, float(n))
+    return (_power(crowd), crowd / run.busy * n / span / A_SLOT) if crowd > FEW_BUSY else (1, 0.0)
 
 
 def _pool(run: _Run, room: int, tally: Array, bins: Array, kept: Kept) -> float:

@@ -165,12 +165,8 @@ def pool(arrivals: Any, service: Any, setups: Any, idle_s: Any, most: Any, oldes
                     a, b, c, d = due[first], due[first + ONE], due[first + TWO], due[first + THREE]
                     idle[high & ring], idle[(high + ONE) & ring] = a, b
                     idle[(high + TWO) & ring], idle[(high + THREE) & ring] = c, d
-                    free = (
-                        np.uintp(a <= arrival)
-                        + np.uintp(b <= arrival)
-                        + np.uintp(c <= arrival)
-                        + np.uintp(d <= arrival)
-                    )
+                    free = np.uintp(a <= arrival) + np.uintp(b <= arrival)
+                    free += np.uintp(c <= arrival) + np.uintp(d <= arrival)
                     high += free
                     first += free
                     if free < FOUR:

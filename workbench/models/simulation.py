@@ -287,17 +287,19 @@ def _arrivals(arrivals_s: Any) -> Array:
 
 
 def _times(name: str, given: Any) -> Array:
-    """An array, after a check that it holds times in order."""
+    """An array, after a check that it holds times in order: if so, its ends tell of all."""
     given = np.atleast_1d(given)
-    (times,) = numbers("simulate", low=-LATEST_S, **{name: given})
-    if times.ndim != 1:
-        raise WorkbenchError("simulate", f"{name} has {times.ndim} axes", "give a list of times")
-    back = times[1:] < times[:-1]
-    if back.any():
-        raise WorkbenchError("simulate", f"{name}[{int(back.argmax()) + 1}] is before the one ahead of it", "sort them")
-    if times[-1] > LATEST_S:
-        raise WorkbenchError("simulate", f"{name} ends at {times[-1]:g}", f"give seconds, up to {LATEST_S:g}")
-    return np.ascontiguousarray(times)
+    if given.ndim != 1:
+        raise WorkbenchError("simulate", f"{name} has {given.ndim} axes", "give a list of times")
+    numbers("simulate", low=-LATEST_S, **{name: given[[0, -1]]})
+    rising = given[1:] >= given[:-1]
+    if not rising.all():
+        numbers("simulate", low=-LATEST_S, **{name: given})
+        what = f"{name}[{int(rising.argmin()) + 1}] is before the one ahead of it"
+        raise WorkbenchError("simulate", what, "sort them")
+    if given[-1] > LATEST_S:
+        raise WorkbenchError("simulate", f"{name} ends at {given[-1]:g}", f"give seconds, up to {LATEST_S:g}")
+    return np.ascontiguousarray(given, dtype=float)
 
 
 def _by_request(name: str, value: Any, arrivals: Array) -> Array:

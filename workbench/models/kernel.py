@@ -156,7 +156,7 @@ def pool(arrivals: Any, service: Any, setups: Any, idle_s: Any, most: Any, oldes
     edge = np.uintp(0)
     billed = 0.0
     for batch in range(edges.size):
-        requests, colds, within, waited = np.uintp(0), np.uintp(0), np.uintp(0), 0.0
+        colds, within, waited = np.uintp(0), np.uintp(0), 0.0
         for i in range(edge, edges[batch]):
             arrival, waits = arrivals[i], False
             now = slot_of(arrival - origin, per_second)
@@ -171,14 +171,15 @@ def pool(arrivals: Any, service: Any, setups: Any, idle_s: Any, most: Any, oldes
                     first += free
                     if free < FOUR:
                         break
-                if cursor >= now and not waits:
-                    while low < high and idle[low & ring] + idle_s < arrival:
-                        billed -= end - max(idle[low & ring] + idle_s, begin)
-                        low += ONE
-                        alive -= ONE
-                    waits = low == high and alive == most
-                if cursor >= now and (not waits or due[first] < INF):
-                    break
+                if cursor >= now:
+                    if not waits:
+                        while low < high and idle[low & ring] + idle_s < arrival:
+                            billed -= end - max(idle[low & ring] + idle_s, begin)
+                            low += ONE
+                            alive -= ONE
+                        waits = low == high and alive == most
+                    if not waits or due[first] < INF:
+                        break
                 cursor += ONE  # all of this slot is over: sort the next one
                 first, last = FOUR, FOUR
                 for k in range(FOUR):
@@ -238,7 +239,6 @@ def pool(arrivals: Any, service: Any, setups: Any, idle_s: Any, most: Any, oldes
                 last += ONE
             wait, latency = start - arrival, finish - arrival
             if i >= measured:
-                requests += ONE
                 colds += np.uintp(was_cold)
                 within += np.uintp(latency <= limit_s)
                 waited += wait
@@ -246,9 +246,9 @@ def pool(arrivals: Any, service: Any, setups: Any, idle_s: Any, most: Any, oldes
                 bins[LATENCY, slot(latency)] += 1
             if keep:
                 waits_s[i], cold[i], latencies[i] = wait, was_cold, latency
+        tally[batch, REQUESTS] = edges[batch] - min(max(edge, measured), edges[batch])
+        tally[batch, COLD], tally[batch, WITHIN], tally[batch, WAITED] = colds, within, waited
         edge = edges[batch]
-        tally[batch, REQUESTS], tally[batch, COLD] = requests, colds
-        tally[batch, WITHIN], tally[batch, WAITED] = within, waited
     return billed
 
 

@@ -37,10 +37,6 @@ class Cited:
         more = len(self.rows) - FIRST_ROWS
         return ", ".join(self.rows[:FIRST_ROWS]) + (f" and {more} more" if more > 0 else "")
 
-    def with_rows(self) -> str:
-        """As a report in plain text prints it: `1,412,640 USD [assumptions.csv:2, prices/aws.csv:3]`."""
-        return f"{self} [{self.citation}]"
-
     def _repr_html_(self) -> str:
         title = f"{self.evidence}: {self.citation}" if self.rows else str(self.evidence)
         marks = f'class="cited" data-evidence="{self.evidence}" title="{escape(title, quote=True)}"'

@@ -23,7 +23,6 @@ MonthCount = Annotated[Any, Unit("dimensionless", "months")]  # the step of the 
 
 Usd = Annotated[Any, Unit("USD", "USD")]
 UsdPerMonth = Annotated[Any, Unit("USD/month", "USD/month")]
-UsdPerYear = Annotated[Any, Unit("USD/year", "USD/year")]
 UsdPerHour = Annotated[Any, Unit("USD/hour", "USD/hour")]
 UsdPerGpuHour = Annotated[Any, Unit("USD/(GPU*hour)", "USD/GPU-hour")]
 UsdPerVcpuHour = Annotated[Any, Unit("USD/(vCPU*hour)", "USD/vCPU-hour")]

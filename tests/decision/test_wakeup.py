@@ -142,8 +142,6 @@ def test_each_tier_is_slower_than_the_one_before(facts):
         values = formula.evaluate(coldstart, {**inputs, "weights_gb": 68.0, "gpus": 2.0}, ("cold_start_s",))
         seconds.append(values["cold_start_s"])
     assert seconds == sorted(seconds)
-    shares = [t.share.value for t in wakeup.tiers(facts, "eks")]
-    assert coldstart.mixture_quantile(0.99, shares, seconds) == seconds[-1]
 
 
 def test_without_rows_of_tiers_the_error_says_what_to_add(facts):

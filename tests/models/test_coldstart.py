@@ -46,15 +46,6 @@ def woken(facts: Facts, platform: str, mitigation: str = "none", **more: float) 
 paths = st.fixed_dictionaries(dict.fromkeys(STAGES, SECONDS) | {"side_by_side": st.floats(0, 1)})
 
 
-@st.composite
-def mixtures(draw):
-    """Shares that make one whole, and seconds of each tier: one figure or several draws."""
-    parts = np.array(draw(st.lists(st.floats(0.01, 1), min_size=1, max_size=5)))
-    draws = draw(st.integers(1, 4))
-    seconds = [draw(st.lists(SECONDS, min_size=draws, max_size=draws)) for _ in parts]
-    return parts / parts.sum(), np.array(seconds) if draws > 1 else np.array(seconds)[:, 0]
-
-
 # --- loading, against what was measured
 
 
@@ -308,82 +299,3 @@ def test_mitigations_gain_from_a_third_to_a_hundredfold_and_six_to_eight_times_w
     assert 6 <= np.median(gains["gpu_snapshot"]) <= 8  # where the claim comes from
     assert np.median(gains["image_cache"]) < 3
     assert len(every) >= 20
-
-
-# --- mixtures
-
-
-@LAW
-@given(mixture=mixtures(), p=st.floats(0, 1))
-def test_a_quantile_lies_between_the_least_and_the_most(mixture, p):
-    shares, seconds = mixture
-    assert seconds.min() <= coldstart.mixture_quantile(p, shares, seconds) <= seconds.max()
-    assert coldstart.mixture_quantile(0.0, shares, seconds) == seconds.min()
-    assert coldstart.mixture_quantile(1.0, shares, seconds) == seconds.max()
-
-
-@LAW
-@given(mixture=mixtures(), p=st.lists(st.floats(0, 1), min_size=2, max_size=8))
-def test_a_quantile_never_falls_with_p(mixture, p):
-    got = coldstart.mixture_quantile(np.sort(p), *mixture)
-    assert got.shape == (len(p),)
-    assert (np.diff(got) >= 0).all()
-
-
-@LAW
-@given(mixture=mixtures(), p=st.floats(0, 1))
-def test_no_more_than_the_rest_exceeds_a_quantile(mixture, p):
-    """The definition: a share p does not exceed it, and whatever is shorter is exceeded by more than the rest."""
-    shares, seconds = mixture
-    weights = np.broadcast_to(
-        (shares / (seconds.size / len(shares)))[:, None], (len(shares), seconds.size // len(shares))
-    )
-    at = coldstart.mixture_quantile(p, shares, seconds)
-    flat = seconds.reshape(len(shares), -1)
-    assert weights[flat <= at].sum() >= p - 1e-8
-    assert weights[flat < at].sum() < p + 1e-8
-
-
-@LAW
-@given(mixture=mixtures())
-def test_the_mean_is_that_of_all_quantiles(mixture):
-    mean = coldstart.mixture_mean(*mixture)
-    middle = (np.arange(20_000) + 0.5) / 20_000
-    assert mean == pytest.approx(coldstart.mixture_quantile(middle, *mixture).mean(), abs=0.5)
-
-
-def test_a_mixture_has_two_humps_and_no_middle():
-    shares, seconds = [0.9, 0.1], [2.0, 500.0]
-    assert coldstart.mixture_mean(shares, seconds) == pytest.approx(51.8)
-    assert coldstart.mixture_quantile([0.5, 0.9, 0.91, 0.99], shares, seconds).tolist() == [2, 2, 500, 500]
-
-
-def test_a_tier_that_is_never_met_does_not_count():
-    assert coldstart.mixture_quantile(0.0, [0.0, 1.0], [1.0, 30.0]) == 30
-    assert coldstart.mixture_quantile(1.0, [1.0, 0.0], [1.0, 30.0]) == 1
-
-
-@pytest.mark.parametrize(
-    ("shares", "seconds"),
-    [
-        ([0.5, 0.4], [1, 2]), ([0.6, 0.6], [1, 2]), ([1.2, -0.2], [1, 2]), ([0.5, 0.5], [1, 2, 3]), ([0.5, 0.5], 1),
-        ([[0.5, 0.5]], [1, 2]), ([0.5, 0.5], np.ones((2, 2, 2))), ([0.5, 0.5], [1, -2]), ([0.5, 0.5], [1, NAN]),
-        ([NAN, 0.5], [1, 2]), ([], []), ("half", [1, 2]), (None, [1]),
-    ],
-    ids=str,
-)  # fmt: skip
-def test_a_mixture_that_is_none_is_refused(shares, seconds):
-    for ask in (
-        lambda: coldstart.mixture_mean(shares, seconds),
-        lambda: coldstart.mixture_quantile(0.5, shares, seconds),
-    ):
-        with pytest.raises(WorkbenchError) as refused:
-            ask()
-        assert "mixture" in refused.value.where
-        assert refused.value.remedy
-
-
-@pytest.mark.parametrize("p", [-0.1, 1.1, NAN, [0.5, 2.0], "half", None, []], ids=str)
-def test_a_share_outside_of_nought_to_one_is_refused(p):
-    with pytest.raises(WorkbenchError, match=r"\bp"):
-        coldstart.mixture_quantile(p, [0.5, 0.5], [1.0, 2.0])

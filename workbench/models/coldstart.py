@@ -21,7 +21,6 @@ from workbench.units import Count, Gb, GbPerGpuSecond, GbPerSecond, Gpus, Second
 PATH = ("detect_s", "provision_s", "image_pull_s", "container_start_s", "runtime_init_s", "load_wait_s",
         "engine_init_s", "first_token_s")  # fmt: skip
 """The critical path, in the order of time; `cold_start_s` is their sum in this order."""
-ROUNDING = 1e-9  # shares that are meant to make one whole miss it by no more
 
 
 # --- loading
@@ -116,46 +115,3 @@ def waterfall(values: Mapping[str, Any]) -> list[tuple[str, float]]:
     slower = "weights_s" if values["weights_s"] >= values["host_to_gpu_s"] else "host_to_gpu_s"
     named = {slower if name == "load_wait_s" else name: s for name, s in seconds.items()}
     return [(name.removesuffix("_s"), s) for name, s in named.items() if s > 0]
-
-
-# --- a cold start is a mixture of tiers, not one number
-
-
-def mixture_mean(shares: Any, seconds: Any) -> float:
-    """Mean of a mixture: tier i is met with probability `shares[i]` and then takes `seconds[i]`.
-
-    `shares` has shape (tiers,) and sums to 1; `seconds` (tiers,), or (tiers, draws) with equally likely draws.
-    Raises WorkbenchError on a bad argument.
-    """
-    shares, seconds = _mixture("models.coldstart.mixture_mean", shares, seconds)
-    return float(shares @ seconds.mean(axis=1))
-
-
-def mixture_quantile(p: Any, shares: Any, seconds: Any) -> Any:
-    """The shortest of the mixture's seconds that a share `p` of the cold starts does not exceed; the shape of `p`.
-
-    Shapes of `shares` and `seconds` as in `mixture_mean`; p from 0 (the least) to 1 (the most).
-    Raises WorkbenchError on a bad argument.
-    """
-    where = "models.coldstart.mixture_quantile"
-    shares, seconds = _mixture(where, shares, seconds)
-    (p,) = numbers(where, p=p)
-    if np.any(np.asarray(p) > 1):
-        raise WorkbenchError(where, f"p={p!r} is above 1", "give a share from 0 to 1")
-    met = shares > 0  # a tier that is never met is no part of the range
-    times, weights = seconds[met].ravel(), np.broadcast_to(shares[met][:, None], seconds[met].shape).ravel()
-    order = np.argsort(times, kind="stable")
-    reached = np.cumsum(weights[order])
-    reached /= reached[-1]
-    found = times[order][np.minimum(np.searchsorted(reached, np.asarray(p) - ROUNDING), len(times) - 1)]
-    return float(found) if np.ndim(p) == 0 else found
-
-
-def _mixture(where: str, shares: Any, seconds: Any) -> tuple[np.ndarray, np.ndarray]:
-    shares, seconds = (np.atleast_1d(a) for a in numbers(where, shares=shares, seconds=seconds))
-    if shares.ndim != 1 or seconds.ndim > 2 or len(seconds) != len(shares):
-        shapes = f"shares of shape {shares.shape}, seconds of shape {seconds.shape}"
-        raise WorkbenchError(where, shapes, "give (tiers,) and (tiers,) or (tiers, draws)")
-    if abs(shares.sum() - 1) > ROUNDING:
-        raise WorkbenchError(where, f"shares sum to {shares.sum():.12g}", "make them sum to 1")
-    return shares, seconds.reshape(len(shares), -1)

@@ -287,11 +287,12 @@ def _lockin(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from workbench import export, terminal
+    from workbench import terminal
+    from workbench.export import formats
 
     with terminal.progress("export") as tell:
-        made = export.export(options.format, _scenario(options), progress=tell, trace=options.trace,
-                             columns=_columns(options))  # fmt: skip
+        made = formats.export(options.format, _scenario(options), progress=tell, trace=options.trace,
+                              columns=_columns(options))  # fmt: skip
     if options.json:
         _print_json(made.as_dict())
     else:

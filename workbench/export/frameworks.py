@@ -1,6 +1,6 @@
 """A policy as what a serving framework reads: a Ray Serve configuration, or a Modal app.
 
-As in manifests.py a field holds what the simulation used, and what no field holds is told.
+As in kubernetes.py a field holds what the simulation used, and what no field holds is told.
 
 Sources: ray-project/ray python/ray/serve/config.py (AutoscalingConfig) and ray.serve.llm.LLMConfig; Modal's reference
 of App.function (gpu, min_containers, buffer_containers, max_containers, scaledown_window), concurrent and web_server.
@@ -11,11 +11,10 @@ from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any
 
-from workbench.manifests import INT32, PORT, Field, Manifest, fields_of, label
+from workbench.export.manifest import FINE, INT32, PORT, Field, Manifest, fields_of, label
 from workbench.models.policies import Modal, RayServe
 from workbench.records import Infeasible, Serving
 
-FINE = 9
 RAY = {
     "min_replicas": Field(0, INT32),
     "max_replicas": Field(1, INT32),

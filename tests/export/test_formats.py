@@ -13,7 +13,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench import cli, export, face, manifests
+from workbench import cli, face
+from workbench.export import formats, manifest
 from workbench.records import Infeasible, WorkbenchError
 
 SMALL = """
@@ -51,7 +52,7 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-@pytest.fixture(scope="module", params=export.FORMATS)
+@pytest.fixture(scope="module", params=formats.FORMATS)
 def form(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -59,7 +60,7 @@ def form(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def found(form: str, scenario: str) -> Any:
     """The search of the small scenario, among the policies of one format."""
-    return face.coldstart(scenario, only=export.FORMATS[form].policy)
+    return face.coldstart(scenario, only=formats.FORMATS[form].policy)
 
 
 @pytest.fixture
@@ -117,8 +118,8 @@ def split(text: str) -> tuple[list[str], str]:
 
 
 def test_the_file_holds_the_manifest_of_the_chosen_policy(form, found):
-    made = export.written(form, found)
-    expected = export.FORMATS[form].write("small", found.chosen.policy, found.load.asked,
+    made = formats.written(form, found)
+    expected = formats.FORMATS[form].write("small", found.chosen.policy, found.load.asked,
                                           float(found.chosen.capacity.waking.seconds.max()))  # fmt: skip
     assert read(form, made.text) == made.manifest.document == expected.document
 
@@ -127,11 +128,11 @@ def test_the_chosen_policy_is_the_cheapest_of_those_that_are_sure_to_be_fast_eno
     sure = [p for p in found.points if p.met and p.confidence >= 0.95]
     assert sure
     assert found.chosen.cost_usd == min(p.cost_usd for p in sure)
-    assert isinstance(found.chosen.policy, export.FORMATS[form].policy)
+    assert isinstance(found.chosen.policy, formats.FORMATS[form].policy)
 
 
 def test_the_evidence_stands_in_the_comments(form, found):
-    comments, _ = split(export.written(form, found).text)
+    comments, _ = split(formats.written(form, found).text)
     told = " ".join(line.removeprefix("#").strip() for line in comments)
     result = found.as_dict()
     for part in (
@@ -144,7 +145,7 @@ def test_the_evidence_stands_in_the_comments(form, found):
 
 
 def test_every_row_stands_in_the_comments(form, found):
-    comments, _ = split(export.written(form, found).text)
+    comments, _ = split(formats.written(form, found).text)
     told = set()
     for file, first, last in re.findall(r"([\w/.-]+\.csv):(\d+)(?:-(\d+))?", " ".join(comments)):
         told |= {f"{file}:{line}" for line in range(int(first), int(last or first) + 1)}
@@ -152,7 +153,7 @@ def test_every_row_stands_in_the_comments(form, found):
 
 
 def test_what_is_not_in_the_object_stands_in_the_comments(form, found):
-    made = export.written(form, found)
+    made = formats.written(form, found)
     comments, _ = split(made.text)
     told = " ".join(line.removeprefix("#").strip() for line in comments)
     for line in (*made.manifest.elsewhere, *made.manifest.yours):
@@ -165,13 +166,13 @@ def test_what_was_rounded_stands_in_the_comments(found, form):
         "ray": {"target_ongoing": 1.23456e-5},
     }[form]  # fmt: skip
     chosen = replace(found.chosen, policy=replace(found.chosen.policy, **changed))
-    made = export.written(form, replace(found, chosen=chosen))
+    made = formats.written(form, replace(found, chosen=chosen))
     assert "# Rounded:" in made.text
     assert re.search(r"(77\.4|1\.23456e-05) was simulated", made.text)
 
 
 def test_the_command_in_the_file_makes_the_file_again(form, found, run):
-    made = export.written(form, found)
+    made = formats.written(form, found)
     command = made.evidence["stamp"]["command"]
     assert f"#   {command}\n" in made.text
     assert command.startswith(f"workbench export {form} '")
@@ -190,39 +191,39 @@ def parsed(form: str, text: str, name: str) -> None:
     assert all(c.isprintable() for line in comments for c in line)
     assert len(list(yaml.safe_load_all(text))) == 1 if form != "modal" else True
     assert read(form, text) == read(form, document)
-    assert name_in(form, read(form, text)) == manifests.label(name)
+    assert name_in(form, read(form, text)) == manifest.label(name)
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
 def test_a_hostile_name_or_title_adds_nothing_to_the_object(text, form, found):
-    plain = read(form, export.written(form, found).text)
-    made = export.written(form, renamed(found, text, text)).text
+    plain = read(form, formats.written(form, found).text)
+    made = formats.written(form, renamed(found, text, text)).text
     parsed(form, made, text)
-    assert nameless(read(form, made), manifests.label(text)) == nameless(plain, "small")
+    assert nameless(read(form, made), manifest.label(text)) == nameless(plain, "small")
 
 
 @settings(derandomize=True, deadline=None, max_examples=40)
 @given(name=st.text(min_size=1, max_size=200), title=st.text(max_size=300))
 def test_no_text_of_a_scenario_leaves_its_comment(form, found, name, title):
-    parsed(form, export.written(form, renamed(found, name, title)).text, name)
+    parsed(form, formats.written(form, renamed(found, name, title)).text, name)
 
 
 def test_a_hostile_origin_stays_on_the_line_of_its_command(form, found):
     stamp = {**found.stamp, "command": "workbench coldstart 'a\nb: c.toml' --seed 0"}
-    parsed(form, export.written(form, replace(found, stamp=stamp)).text, "small")
+    parsed(form, formats.written(form, replace(found, stamp=stamp)).text, "small")
 
 
 @pytest.mark.parametrize("name", ["y", "n", "on", "null", "nan"])
 def test_a_name_that_some_parsers_read_as_no_text_is_in_quotes(name, form, found):
     """YAML 1.1 reads y as true, 1.2 as text; Kubernetes refuses a name that is no text."""
-    made = export.written(form, renamed(found, name)).text
+    made = formats.written(form, renamed(found, name)).text
     assert re.search(rf"""^(  |- )name: ("{name}"|'{name}'|nan)$|App\("{name}"\)""", made, re.MULTILINE)
     assert name_in(form, read(form, made)) == name
 
 
 def test_what_begins_like_a_number_is_in_quotes(form, found):
     """What one parser reads as a number and another as text (1e3, 12:30) never stands bare unless it is meant."""
-    _, document = split(export.written(form, found).text)
+    _, document = split(formats.written(form, found).text)
     sign = " = " if form == "modal" else ": "  # Python reads a number as a number
     bare = [line.partition(sign)[2] for line in document.splitlines() if re.search(rf"{sign}[\d.+~=-]", line)]
     assert bare or form == "modal"
@@ -235,7 +236,7 @@ def test_what_begins_like_a_number_is_in_quotes(form, found):
 def test_a_fleet_that_is_too_slow_is_no_configuration_and_the_best_is_named(form, found):
     slow = replace(found, chosen=replace(found.chosen, met=False))
     with pytest.raises(Infeasible, match=r"the best, .* (requests a replica|inputs a container)") as refused:
-        export.written(form, slow)
+        formats.written(form, slow)
     assert f"{found.chosen.run.attainment:.2%}" in refused.value.what
     assert "95%" in refused.value.what
 
@@ -258,11 +259,11 @@ def test_bad_input_is_exit_2(arguments, run):
 
 def test_an_unknown_format_names_the_known_ones():
     with pytest.raises(WorkbenchError, match="knative, keda"):
-        export.export("docker", "chat")
+        formats.export("docker", "chat")
 
 
 def test_the_command_line_offers_what_can_be_written():
-    assert set(cli.EXPORTS) == {*export.FORMATS, *export.PLANS}
+    assert set(cli.EXPORTS) == {*formats.FORMATS, *formats.PLANS}
 
 
 # --- for machines
@@ -273,6 +274,6 @@ def test_json_holds_the_text_and_the_evidence(form, scenario, found, run):
     told = json.loads(out)
     assert status == 0
     assert told["format"] == form
-    assert told["text"] == export.written(form, found).text
+    assert told["text"] == formats.written(form, found).text
     assert told["manifest"] == read(form, told["text"])
     assert set(EVIDENCE) <= set(told)

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench import manifests
+from workbench.export import kubernetes, manifest
 from workbench.models.policies import Keda, Knative
 from workbench.records import Infeasible, Serving, WorkbenchError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ASKED = Serving(model="Llama-3.1-70B", gpu="H100-SXM", gpus=4, platform="kubernetes", p=0.99, limit_s=40)
 START_S = 104.0
 LAWS = settings(derandomize=True, deadline=None)
@@ -107,19 +107,19 @@ def refused_by_keda(document: Mapping[str, Any]) -> Iterator[str]:
             yield "trigger"
 
 
-def knative(**constants: Any) -> manifests.Manifest:
-    return manifests.knative("chat", Knative(START_S, **constants), ASKED, START_S)
+def knative(**constants: Any) -> manifest.Manifest:
+    return kubernetes.knative("chat", Knative(START_S, **constants), ASKED, START_S)
 
 
-def keda(**constants: Any) -> manifests.Manifest:
-    return manifests.keda("chat", Keda(START_S, **{"target": 31, **constants}), ASKED, START_S)
+def keda(**constants: Any) -> manifest.Manifest:
+    return kubernetes.keda("chat", Keda(START_S, **{"target": 31, **constants}), ASKED, START_S)
 
 
-def template(made: manifests.Manifest) -> dict[str, Any]:
+def template(made: manifest.Manifest) -> dict[str, Any]:
     return made.document["spec"]["template"]
 
 
-def annotation(made: manifests.Manifest, name: str) -> str:
+def annotation(made: manifest.Manifest, name: str) -> str:
     return template(made)["metadata"]["annotations"][f"autoscaling.knative.dev/{name}"]
 
 
@@ -224,13 +224,13 @@ def test_a_policy_that_means_nothing_is_bad_input(made):
 def test_the_limits_are_those_of_the_rows():
     with (ROOT / "datasets" / "parameters.csv").open(encoding="utf-8", newline="") as file:
         rows = {r["name"]: float(r["value"]) for r in csv.DictReader(file) if r["subject"] == "knative"}
-    window, panic = manifests.KNATIVE["window"], manifests.KNATIVE["panic-threshold-percentage"]
+    window, panic = kubernetes.KNATIVE["window"], kubernetes.KNATIVE["panic-threshold-percentage"]
     assert (window.low, window.high) == (rows["stable_window_min_s"], rows["stable_window_max_s"])
     assert (panic.low, panic.high) == pytest.approx(
         (100 * rows["panic_threshold_min"], 100 * rows["panic_threshold_max"])
     )
-    assert manifests.KNATIVE["scale-down-delay"].high == rows["scale_down_delay_max_s"]
-    assert manifests.KNATIVE["target"].low == rows["target_min"]
+    assert kubernetes.KNATIVE["scale-down-delay"].high == rows["scale_down_delay_max_s"]
+    assert kubernetes.KNATIVE["target"].low == rows["target_min"]
 
 
 # --- only fields that exist
@@ -263,7 +263,7 @@ def test_a_replica_has_the_accelerators_that_were_simulated():
     assert "--tensor-parallel-size=4" in container["args"]
     assert any("nvidia.com/gpu: 4" in line for line in keda().elsewhere)
     asked = Serving(model="m", gpu="MI300X", gpus=1, platform="kubernetes", p=0.9, limit_s=1)
-    alone = manifests.knative("a", Knative(START_S), asked, START_S).document["spec"]["template"]["spec"]
+    alone = kubernetes.knative("a", Knative(START_S), asked, START_S).document["spec"]["template"]["spec"]
     assert alone["containers"][0]["resources"]["limits"] == {"amd.com/gpu": "1"}
     assert "volumes" not in alone
 
@@ -368,7 +368,7 @@ def test_only_a_fleet_that_may_go_to_nothing_needs_something_to_wake_it():
 
 def test_a_slow_start_is_given_the_time_that_it_takes():
     name = "serving.knative.dev/progress-deadline"
-    quick, slow = (manifests.knative("a", Knative(START_S), ASKED, s) for s in (599.0, 1125.0))
+    quick, slow = (kubernetes.knative("a", Knative(START_S), ASKED, s) for s in (599.0, 1125.0))
     assert name not in template(quick)["metadata"]["annotations"]
     assert seconds(template(slow)["metadata"]["annotations"][name]) == 1140
 
@@ -380,10 +380,10 @@ def test_a_slow_start_is_given_the_time_that_it_takes():
 @given(st.text(max_size=200))
 def test_every_name_becomes_a_label(text):
     """A Knative Service's name is that of a Kubernetes Service: DNS-1035, so from a letter on."""
-    made = manifests.label(text)
+    made = manifest.label(text)
     assert re.fullmatch("[a-z]([-a-z0-9]*[a-z0-9])?", made)
     assert len(f"keda-hpa-{made}") <= 63
-    assert manifests.label(made) == made
+    assert manifest.label(made) == made
 
 
 @pytest.mark.parametrize(
@@ -392,13 +392,13 @@ def test_every_name_becomes_a_label(text):
      ("a\nkind: Secret", "a-kind-secret"), ("../..", "workload"), ("a" * 99, "a" * 54)],
 )  # fmt: skip
 def test_a_name_keeps_what_can_be_kept(text, name):
-    assert manifests.label(text) == name
+    assert manifest.label(text) == name
 
 
 @pytest.mark.parametrize("model", ['x"} or vector(9)', "a\\b", "a\nb"])
 def test_a_hostile_model_stays_within_its_quotes(model):
     asked = Serving(model=model, gpu="H100-SXM", gpus=1, platform="kubernetes", p=0.9, limit_s=1)
-    query = manifests.keda("a", Keda(1.0, target=2), asked, START_S).document["spec"]["triggers"][0]["metadata"][
+    query = kubernetes.keda("a", Keda(1.0, target=2), asked, START_S).document["spec"]["triggers"][0]["metadata"][
         "query"
     ]
     quoted = r'"(?:[^"\\\n]|\\.)*"'

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from workbench.manifests import Manifest, label
+from workbench.export.manifest import Manifest, label
 from workbench.records import Basis, Infeasible, Price
 
 if TYPE_CHECKING:

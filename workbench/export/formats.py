@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
-from workbench import decision_record, face, hosted, manifests, skypilot
-from workbench.manifests import Manifest
+from workbench import face
+from workbench.export import frameworks, kubernetes, record, skypilot
+from workbench.export.manifest import Manifest
 from workbench.models.policies import Keda, Knative, Modal, RayServe
 from workbench.records import Infeasible, Scenario, Serving, WorkbenchError
 
@@ -50,10 +51,10 @@ def as_yaml(document: Mapping[str, Any]) -> str:
 PLANS = ("skypilot", "record")
 """Formats that carry a plan."""
 FORMATS = {
-    "knative": Format("Knative Service", Knative, manifests.knative, as_yaml),
-    "keda": Format("KEDA ScaledObject", Keda, manifests.keda, as_yaml),
-    "ray": Format("Ray Serve configuration", RayServe, hosted.ray, as_yaml),
-    "modal": Format("Modal app", Modal, hosted.modal, hosted.modal_text),
+    "knative": Format("Knative Service", Knative, kubernetes.knative, as_yaml),
+    "keda": Format("KEDA ScaledObject", Keda, kubernetes.keda, as_yaml),
+    "ray": Format("Ray Serve configuration", RayServe, frameworks.ray, as_yaml),
+    "modal": Format("Modal app", Modal, frameworks.modal, frameworks.modal_text),
 }
 
 
@@ -142,9 +143,9 @@ def recorded(scenario: Scenario) -> Export:
     except Infeasible as lack:
         found = lack
     evidence = {"decision": decision.as_dict(),
-                "stamp": {**decision.stamp, "command": decision_record.again(decision)},
+                "stamp": {**decision.stamp, "command": record.again(decision)},
                 "plan": None if isinstance(found, Infeasible) else found.summary()}  # fmt: skip
-    return Export(format="record", text=decision_record.record(decision, found), evidence=evidence)
+    return Export(format="record", text=record.record(decision, found), evidence=evidence)
 
 
 def _refuse_slow(form: str, found: "Frontier") -> None:

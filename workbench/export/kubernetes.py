@@ -11,20 +11,14 @@ scaledobject_webhook.go) and pkg/scalers/prometheus_scaler.go; kubernetes pkg/ap
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from math import inf, isclose
-from typing import Any, NamedTuple
-from unicodedata import normalize
+from math import inf
+from typing import Any
 
+from workbench.export.manifest import FINE, INT32, PORT, Field, Manifest, fields_of, label, written
 from workbench.models.policies import Keda, Knative
 from workbench.records import Infeasible, Serving
 
-INT32 = (1 << 31) - 1
 PERCENT = 100
-LONGEST_NAME = 63 - len("keda-hpa-")
-"""A DNS label has 63 characters; KEDA puts its own word before the name."""
-PORT = 8000
-"""Where vLLM listens."""
 IMAGE = "vllm/vllm-openai:latest"
 PROMETHEUS = "http://prometheus-operated.monitoring.svc:9090"
 """Where the Prometheus operator puts it."""
@@ -33,33 +27,6 @@ WAKING_S = 60
 DEADLINE_S = 600
 """How long a revision may take to become ready where it does not say: progress-deadline of config-deployment."""
 MINUTE_S = 60
-EXACT = 1e-9
-"""A difference that no rounding makes: of a decimal to the float next to it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Manifest:
-    """An object for a cluster, and what it does not say."""
-
-    document: Mapping[str, Any]
-    rounded: tuple[str, ...]
-    """What its fields cannot hold exactly."""
-    elsewhere: tuple[str, ...]
-    """What the simulation assumed and the object cannot set."""
-    yours: tuple[str, ...]
-    """What only the user knows."""
-
-
-class Field(NamedTuple):
-    """What a field may hold: its range, the decimals that it is read with, and the unit written after it."""
-
-    low: float
-    high: float
-    places: int = 0
-    unit: str = ""
-
-
-FINE = 9
 MILLI = 3
 KNATIVE = {
     "target": Field(0.01, inf, FINE),
@@ -91,40 +58,6 @@ KEDA = {
 """Fields of the ScaledObject, and of the Kubernetes autoscaler's behaviour within it."""
 
 
-def label(text: str) -> str:
-    """A name as Kubernetes takes it for a Service: DNS-1123, from a letter on; `workload` where nothing is left."""
-    plain = normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").lower()
-    made = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
-    if not made[:1].isalpha():
-        made = f"workload-{made}"
-    return made[:LONGEST_NAME].strip("-")
-
-
-def fields_of(
-    kind: str, fields: Mapping[str, Field], exact: Mapping[str, float]
-) -> tuple[dict[str, Any], tuple[str, ...]]:  # fmt: skip
-    """The values as their fields hold them, and what that rounds. Raises Infeasible for what the cluster refuses."""
-    held: dict[str, Any] = {}
-    rounded = []
-    for name, value in exact.items():
-        field = fields[name]
-        near = round(value, field.places)
-        if not field.low <= near <= field.high:
-            most = f"{field.low:g} to {field.high:g}" if field.high < INT32 else f"at least {field.low:g}"
-            raise Infeasible(f"{kind}: {name}", f"{value:g} cannot be written: the field takes {most}",
-                             "another policy, gpu or number of gpus in [serving] has another value")  # fmt: skip
-        held[name] = near if field.places else int(near)
-        if not isclose(near, value, rel_tol=EXACT):
-            rounded.append(f"{name} is {_text(field, near)} where {value:.10g} was simulated")
-    return held, tuple(rounded)
-
-
-def _text(field: Field, held: float) -> str:
-    """Decimals with no exponent: what reads `1e3` as a number and as a text differs between parsers."""
-    written = f"{held:.{field.places}f}"
-    return (written.rstrip("0").rstrip(".") if field.places else written) + field.unit
-
-
 # --- Knative
 
 
@@ -148,7 +81,7 @@ def knative(name: str, policy: Knative, asked: Serving, slowest_s: float) -> Man
     held, rounded = fields_of("Knative", KNATIVE, {**values, "containerConcurrency": policy.concurrency})
     _refuse_gap(policy, values)
     annotations = {"class": "kpa.autoscaling.knative.dev", "metric": "concurrency"}
-    annotations |= {n: _text(KNATIVE[n], held[n]) for n in values}
+    annotations |= {n: written(KNATIVE[n], held[n]) for n in values}
     annotations = {f"autoscaling.knative.dev/{n}": v for n, v in annotations.items()}
     if slowest_s >= DEADLINE_S:  # or a revision that is still starting is given up
         annotations["serving.knative.dev/progress-deadline"] = f"{(slowest_s // MINUTE_S + 1) * MINUTE_S:.0f}s"
@@ -241,7 +174,7 @@ def keda(name: str, policy: Keda, asked: Serving, slowest_s: float) -> Manifest:
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": label(name)},
             **{n: held[n] for n in top},
             "advanced": {"horizontalPodAutoscalerConfig": {"behavior": _behaviour(held, tuple(steps))}},
-            "triggers": list(_triggers(policy, asked, _text(KEDA["threshold"], held["threshold"]))),
+            "triggers": list(_triggers(policy, asked, written(KEDA["threshold"], held["threshold"]))),
         },
     }  # fmt: skip
     return Manifest(document=document, rounded=rounded, elsewhere=tuple(_of_the_controller(policy, asked, slowest_s)),

@@ -14,8 +14,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.test_export import HOSTILE
-from workbench import cli, export, face, manifests, skypilot
+from tests.export.test_formats import HOSTILE
+from workbench import cli, face
+from workbench.export import formats, manifest, skypilot
 from workbench.records import Basis, Infeasible, Quote
 
 # skypilot-org/skypilot sky/utils/schemas.py: get_task_schema, get_resources_schema, _get_single_resources_schema
@@ -90,7 +91,7 @@ def admitted(document):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_file_of_a_shipped_scenario_is_one_that_skypilot_takes(name, plans):
-    made = export.planned(plans[name])
+    made = formats.planned(plans[name])
     assert yaml.safe_load(made.text) == made.manifest.document
     admitted(made.manifest.document)
 
@@ -106,7 +107,7 @@ def test_every_pair_of_cloud_and_accelerator_stands_in_the_catalogue():
 @pytest.mark.parametrize("name", NAMES)
 def test_the_chosen_offers_come_first_and_those_left_out_are_told(name, plans):
     found = plans[name]
-    text = told(export.planned(found).text)
+    text = told(formats.planned(found).text)
     for bound, _ in found.used:
         assert bound.option.id in text
         listed, left = (re.search(where + re.escape(bound.option.id), text)
@@ -115,49 +116,49 @@ def test_the_chosen_offers_come_first_and_those_left_out_are_told(name, plans):
         if left:
             assert text[left.end() :].strip().startswith(":")
     order = [
-        text.index(f" {n}. ") for n, _ in enumerate(export.planned(found).manifest.document["resources"]["ordered"], 1)
+        text.index(f" {n}. ") for n, _ in enumerate(formats.planned(found).manifest.document["resources"]["ordered"], 1)
     ]
     assert order == sorted(order)
 
 
 def test_a_commitment_is_launched_on_demand_within_the_list_price_and_signed_by_hand(tpu):
     (bound,) = [b for b, _ in tpu.used if b.capacity.whole]
-    document = export.planned(tpu).manifest.document
+    document = formats.planned(tpu).manifest.document
     first = document["resources"]["ordered"][0]
     assert first == {"infra": "gcp/us-central1", "accelerators": "tpu-v6e-1", "use_spot": False,
                      "max_hourly_cost": pytest.approx(bound.option.inputs["list_price"].value)}  # fmt: skip
-    assert f"to be signed by 2026-11-24: 438 accelerators of {bound.option.id}" in told(export.planned(tpu).text)
+    assert f"to be signed by 2026-11-24: 438 accelerators of {bound.option.id}" in told(formats.planned(tpu).text)
 
 
 def test_spot_may_cost_what_the_same_machine_costs_on_demand(plans):
     found = plans["finetune"]
     bound = next(b for b, _ in found.used if b.option.basis is Basis.SPOT)
-    first = export.planned(found).manifest.document["resources"]["ordered"][0]
+    first = formats.planned(found).manifest.document["resources"]["ordered"][0]
     assert first["use_spot"] is True
     assert first["max_hourly_cost"] > 4 * bound.option.inputs["list_price"].value
-    assert "sky jobs launch" in told(export.planned(found).text)
+    assert "sky jobs launch" in told(formats.planned(found).text)
 
 
 def test_a_price_limit_is_for_the_whole_machine(plans):
-    for resource in export.planned(plans["training"]).manifest.document["resources"]["ordered"]:
+    for resource in formats.planned(plans["training"]).manifest.document["resources"]["ordered"]:
         assert resource["accelerators"] == "B200:8"
         assert 8 * 4 < resource["max_hourly_cost"] < 8 * 20
 
 
 def test_a_job_over_many_machines_says_how_many(plans):
     """512 H100 are 227 B200 by the rows, in machines of eight."""
-    document = export.planned(plans["training"]).manifest.document
+    document = formats.planned(plans["training"]).manifest.document
     job = plans["training"].used[0][0].option.inputs["job_gpus"].value
     assert document["num_nodes"] == -(-job // 8)
-    assert "num_nodes" not in export.planned(plans["chat"]).manifest.document
+    assert "num_nodes" not in formats.planned(plans["chat"]).manifest.document
 
 
 def test_a_region_is_asked_for_where_the_scenario_cares(plans):
     for name, wanted in (("tpu", True), ("finetune", bool(face.load("finetune").constraints.market))):
-        first = export.planned(plans[name]).manifest.document["resources"]["ordered"][0]
+        first = formats.planned(plans[name]).manifest.document["resources"]["ordered"][0]
         assert ("/" in first["infra"]) == wanted
     anywhere = replace(plans["tpu"].scenario, constraints=replace(plans["tpu"].scenario.constraints, market=None))
-    made = export.planned(replace(plans["tpu"], asked=replace(plans["tpu"].asked, scenario=anywhere)))
+    made = formats.planned(replace(plans["tpu"], asked=replace(plans["tpu"].asked, scenario=anywhere)))
     assert made.manifest.document["resources"]["ordered"][0]["infra"] == "gcp"
 
 
@@ -169,19 +170,19 @@ def test_what_cannot_be_launched_at_all_is_exit_1_with_the_reason(capsys):
 def test_a_quote_has_no_limit_that_the_catalogue_would_break(plans):
     quote = Quote(provider="Nebius", gpu="H100-SXM", usd_per_gpu_hour=0.5, region="x\ny: z")
     found = face.portfolio(replace(plans["chat"].scenario, quotes=(quote,)))
-    first = export.planned(found).manifest.document["resources"]["ordered"][0]
+    first = formats.planned(found).manifest.document["resources"]["ordered"][0]
     assert first == {"infra": "nebius", "accelerators": "H100:8", "use_spot": False}
-    admitted(yaml.safe_load(export.planned(found).text))
+    admitted(yaml.safe_load(formats.planned(found).text))
 
 
 def test_an_accelerator_that_skypilot_does_not_know_is_told_and_left_out(plans):
     limits = replace(plans["chat"].scenario.constraints, accelerators=("MI300X",))
     asked = replace(plans["chat"].scenario, constraints=limits)
     with pytest.raises(Infeasible, match="SkyPilot has no cloud for Crusoe"):
-        export.planned(face.portfolio(asked))
+        formats.planned(face.portfolio(asked))
     only = replace(limits, providers=("DigitalOcean", "Azure"))
     with pytest.raises(Infeasible, match="its catalogue has no MI300X at"):
-        export.planned(face.portfolio(replace(asked, constraints=only)))
+        formats.planned(face.portfolio(replace(asked, constraints=only)))
 
 
 # --- hostile text
@@ -194,7 +195,7 @@ def parsed(text, name):
     assert all(c.isprintable() for line in comments.split("\n") for c in line)
     (read,) = yaml.safe_load_all(text)
     assert read == yaml.safe_load(document)
-    assert read["name"] == manifests.label(name)
+    assert read["name"] == manifest.label(name)
     admitted(read)
 
 
@@ -205,13 +206,13 @@ def renamed(found, name, title):
 
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
 def test_a_hostile_name_or_title_adds_nothing_to_the_task(text, tpu):
-    parsed(export.planned(renamed(tpu, text, text)).text, text)
+    parsed(formats.planned(renamed(tpu, text, text)).text, text)
 
 
 @settings(derandomize=True, deadline=None, max_examples=25)
 @given(name=st.text(min_size=1, max_size=200), title=st.text(max_size=300))
 def test_no_text_of_a_scenario_leaves_its_comment(plans, name, title):
-    parsed(export.planned(renamed(plans["tpu"], name, title)).text, name)
+    parsed(formats.planned(renamed(plans["tpu"], name, title)).text, name)
 
 
 # --- the command

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from tests.test_export import HOSTILE
-from workbench import cli, decision_record, face
+from tests.export.test_formats import HOSTILE
+from workbench import cli, face
+from workbench.export import record
 from workbench.records import Infeasible
 
 PARTS = ["Context", "Options", "Decision", "Consequences", "What would flip it"]
@@ -31,7 +32,7 @@ def made():
 
 @pytest.fixture(scope="module")
 def text(made):
-    return decision_record.record(*made)
+    return record.record(*made)
 
 
 def tokens(text):
@@ -64,7 +65,7 @@ def test_it_says_what_the_decision_and_the_plan_say(made, text):
     for part in ("GCP TPU, TPU-v6e, committed 36 months", "The runner-up is", "**Commit**: to 438", "**Find out**",
                  f"by {found.schedule[0]['order_by']}", "datasets " + decision.stamp["datasets"]):  # fmt: skip
         assert part in text
-    assert text.count("\n| ") == 1 + decision_record.MOST_OPTIONS
+    assert text.count("\n| ") == 1 + record.MOST_OPTIONS
 
 
 def test_every_sum_of_money_and_every_share_has_a_footnote(text):
@@ -88,7 +89,7 @@ def test_a_footnote_leads_to_rows(made, text):
 
 
 def test_where_no_plan_is_possible_the_record_says_why(made):
-    told = decision_record.record(made[0], Infeasible("scenario tpu", "no plan", "pay 5 USD more in month 0"))
+    told = record.record(made[0], Infeasible("scenario tpu", "no plan", "pay 5 USD more in month 0"))
     assert "No plan serves all of the work month by month: pay 5 USD more in month 0." in told
     assert [part for _, part in headings(told)][1:] == PARTS
 
@@ -109,22 +110,22 @@ def harmless(text, plain):
 
 @pytest.mark.parametrize("hostile", [*HOSTILE, *MARKED], ids=ascii)
 def test_hostile_text_stays_text(hostile, made, text):
-    told = decision_record.record(*renamed(made, name=hostile, title=hostile, summary=hostile))
-    plain = decision_record.record(*renamed(made, name="a", title="a", summary="a"))
+    told = record.record(*renamed(made, name=hostile, title=hostile, summary=hostile))
+    plain = record.record(*renamed(made, name="a", title="a", summary="a"))
     harmless(told, plain)
 
 
 @settings(derandomize=True, deadline=None, max_examples=25)
 @given(title=st.text(min_size=1, max_size=200), summary=st.text(min_size=1, max_size=300))
 def test_no_text_of_a_scenario_is_markdown(made, title, summary):
-    told = decision_record.record(*renamed(made, title=title, summary=summary))
-    harmless(told, decision_record.record(*renamed(made, title="a", summary="a")))
+    told = record.record(*renamed(made, title=title, summary=summary))
+    harmless(told, record.record(*renamed(made, title="a", summary="a")))
 
 
 @given(st.text(max_size=60))
 @settings(derandomize=True, deadline=None)
 def test_a_command_stays_code(text):
-    pieces = [t for t, _ in tokens("again: " + decision_record._code(text or " ")) if t not in ("inline", "text")]
+    pieces = [t for t, _ in tokens("again: " + record._code(text or " ")) if t not in ("inline", "text")]
     assert pieces == ["paragraph_open", "paragraph_close", "code_inline"]
 
 

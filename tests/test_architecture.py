@@ -124,7 +124,7 @@ def test_imports_make_no_circle():
 def test_the_store_is_called_by_the_face_and_the_glue_only():
     callers = {m for m in MODULES if "store" in inside(m)}
     assert {"face", "checkup"} <= callers
-    assert callers <= {"face", "cli", "checkup", "bills", "report", "explorer"}
+    assert callers <= {"face", "cli", "checkup", "bills", "report"}
 
 
 @pytest.mark.parametrize("module", [m for m in in_room("models") if m != "models"])
@@ -155,8 +155,8 @@ DOORS = {
     "duckdb": {"store", "bills"},
     "altair": {"charts.canvas"},
     "great_tables": {"tables"},
-    "ipywidgets": {"explorer", "waking_form", "leaving_form", "planner"},  # a form for each notebook
-    "anywidget": {"explorer"},
+    "ipywidgets": {"forms.parts", "forms.choice", "forms.exits", "forms.plan", "forms.waking"},  # one a notebook
+    "anywidget": {"forms.parts"},
     "papermill": {"report"},
     "nbconvert": {"report"},
     "numba": {"models.kernel"},

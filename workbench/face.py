@@ -219,9 +219,9 @@ def changed(
 
 def explore(scenario: Scenario) -> "ipywidgets.Widget":
     """A form with sliders for the scenario's main inputs, and the range chart that follows them."""
-    from workbench import explorer
+    from workbench.forms import choice
 
-    return explorer.form(scenario)
+    return choice.form(scenario)
 
 
 def plan(scenario: Scenario) -> "ipywidgets.Widget":
@@ -229,6 +229,6 @@ def plan(scenario: Scenario) -> "ipywidgets.Widget":
 
     Raises Infeasible where no option is left.
     """
-    from workbench import planner
+    from workbench.forms import plan
 
-    return planner.Planner(scenario)
+    return plan.Planner(scenario)

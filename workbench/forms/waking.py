@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ipywidgets as widgets
 
-from workbench import charts, face, prose_waking
+from workbench import face, prose_waking
 from workbench.charts import waking as waking_charts
 from workbench.charts.canvas import HALF
 from workbench.decision import pool as pools
 from workbench.decision.pool import Options, Pool, Seen, Setting
-from workbench.explorer import Pictures, Resting, refusal
+from workbench.forms.parts import Pictures, Resting, back, columns, refusal
 from workbench.prose_waking import seconds
 from workbench.records import Facts, WorkbenchError
 
@@ -107,16 +107,12 @@ class WakingForm(widgets.VBox):
         self.seen: Seen | None = None
         self.verdict = widgets.HTML().add_class("workbench-verdict")
         self.pictures = Pictures()
-        self._specs: list[dict[str, Any]] = []
         self._shown: tuple[Setting, str] | None = None
         self._options: tuple[Any, Options] | None = None
         self._reserved = next((p.capacity for p in found.points if p.capacity.kind == "reserved"), None)
         self._counts = _always_on(found)
         self.sliders = self._sliders()
-        back = widgets.Button(description="Back to the scenario", layout=widgets.Layout(width="max-content"))
-        back.on_click(self._reset)
-        columns = widgets.Layout(grid_template_columns="repeat(auto-fit, minmax(30em, 1fr))", grid_gap="0 1.5em")
-        turned = [widgets.GridBox([*self.sliders.values()], layout=columns), back] if self.sliders else []
+        turned = [columns(self.sliders.values(), "30em"), back(self._reset)] if self.sliders else []
         super().__init__([self.verdict, *turned, self.pictures])
 
     def _sliders(self) -> dict[str, widgets.Widget]:
@@ -130,7 +126,7 @@ class WakingForm(widgets.VBox):
 
     def __repr__(self) -> str:
         """The finding in one line: all that is seen of the form where no kernel runs."""
-        return charts.finding(self.pictures.specs[0]) if self.pictures.specs else "No answer as it stands"
+        return self.pictures.finding or "No answer as it stands"
 
     @property
     def setting(self) -> Setting:
@@ -157,9 +153,7 @@ class WakingForm(widgets.VBox):
             waking_charts.latency_frame(self.seen),
             waking_charts.stages_frame(self.pool.capacity.waking),
         ]
-        if not self._specs:
-            self._specs = [build(f).to_dict() for build, f in zip(PICTURES, frames, strict=True)]
-        self.pictures.specs = [charts.swapped(spec, f) for spec, f in zip(self._specs, frames, strict=True)]
+        self.pictures.follow(list(zip(PICTURES, frames, strict=True)))
 
     def _answer(self, pool: Pool, how: str) -> tuple[Seen, Options]:
         """How the pool does, and what else there is: that stays as it is where only the keep-alive moves."""

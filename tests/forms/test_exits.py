@@ -7,11 +7,12 @@ import pytest
 
 import workbench as wb
 from tests.page import PICTURES, VERDICT, copied, drawn, nudged, opened
-from workbench import charts, leaving_form
+from workbench import charts
+from workbench.forms import exits
 from workbench.records import Lockin
 
 FEW = 64
-NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "03_lock_in.ipynb"
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "03_lock_in.ipynb"
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def scenario():
 
 @pytest.fixture
 def form(scenario):
-    return leaving_form.form(scenario)
+    return exits.form(scenario)
 
 
 def test_untouched_sliders_leave_the_scenario_as_it_was(form, scenario):
@@ -71,17 +72,17 @@ def test_volatility_and_correlation_move_the_diamond_of_the_map(form):
 
 
 def test_pictures_are_built_once_and_swapped(form):
-    built = form._specs
+    built = form.pictures._built[None]
     form.sliders["term_months"].value = 12
-    assert form._specs is built
+    assert form.pictures._built == {None: built}
     assert [charts.finding(s) for s in form.pictures.specs] == [
-        frame(form.leaving)["finding"][0] for _, frame in leaving_form.PICTURES
+        frame(form.leaving)["finding"][0] for _, frame in exits.PICTURES
     ]
 
 
 def test_a_scenario_with_nowhere_to_go_says_why(scenario):
     alone = replace(scenario, lockin=replace(scenario.lockin, rival="Modal"))
-    form = leaving_form.form(alone)
+    form = exits.form(alone)
     assert form.leaving is None
     assert "no option of Modal is feasible" in form.said.value
     assert form.pictures.specs == []
@@ -97,7 +98,7 @@ def test_a_slider_in_jupyterlab_moves_the_bill_and_the_advice_and_asks_no_other_
     opened(page, lab(copied(NOTEBOOK, tmp_path)).format(NOTEBOOK.name))
 
     verdict, pictures = page.locator(VERDICT), page.locator(PICTURES)
-    assert pictures.count() == len(leaving_form.PICTURES)
+    assert pictures.count() == len(exits.PICTURES)
     assert "Leave now" in verdict.inner_text()
     label = page.locator(".widget-hslider", has_text="Stored data").locator(".widget-label")
     assert "lockin.csv:" in label.get_attribute("title"), "the rows"

@@ -8,11 +8,11 @@ import pytest
 
 import workbench as wb
 from tests.page import PICTURES, VERDICT, copied, nudged, opened
-from workbench import explorer, waking_form
 from workbench.decision import pool
+from workbench.forms import parts, waking
 from workbench.models.policies import Modal
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "notebooks" / "02_cold_start.ipynb"
 
 
@@ -23,7 +23,7 @@ def found():
 
 @pytest.fixture
 def form(found):
-    return waking_form.form(found)
+    return waking.form(found)
 
 
 def unchanged(spec):
@@ -68,7 +68,7 @@ def test_charts_are_built_once(form, monkeypatch):
     def built(_):
         raise AssertionError("a chart was built again")
 
-    monkeypatch.setattr(waking_form, "PICTURES", (built,) * 3)
+    monkeypatch.setattr(waking, "PICTURES", (built,) * 3)
     form.sliders["keep_alive_s"].value = 60.0
     assert form.pool.keep_alive_s == 60
 
@@ -83,7 +83,7 @@ def test_a_tighter_objective_is_missed_by_the_same_pool(form):
 def test_what_else_there_is_stays_where_only_the_keep_alive_moves(form, monkeypatch):
     asked = []
     options = pool.options_simulated
-    monkeypatch.setitem(waking_form.ANSWERS, "simulation", (pool.simulated, lambda *a: asked.append(1) or options(*a)))
+    monkeypatch.setitem(waking.ANSWERS, "simulation", (pool.simulated, lambda *a: asked.append(1) or options(*a)))
     for name, value in (("keep_alive_s", 60.0), ("keep_alive_s", 600.0), ("limit_s", 60.0)):
         form.sliders[name].value = value
     assert len(asked) == 1
@@ -97,11 +97,11 @@ def test_back_leads_to_the_start(form):
 
 
 def test_theory_while_it_moves_and_a_simulation_when_it_rests(found, monkeypatch):
-    monkeypatch.setattr(explorer, "REST", 0.05)
+    monkeypatch.setattr(parts, "REST", 0.05)
     ways = []
 
     async def drag():
-        form = waking_form.form(found)
+        form = waking.form(found)
         for value in (60.0, 120.0):
             form.sliders["keep_alive_s"].value = value
             ways.append((form.seen.how, "by theory" in form.verdict.value))
@@ -117,8 +117,8 @@ def test_theory_says_where_it_flatters(found):
     busy = replace(start, load=replace(start.load, replica=replace(start.load.replica, slots=1)))
     crowded = replace(busy, load=replace(busy.load, replica=replace(
         busy.load.replica, batching=replace(busy.load.replica.batching, step_s=2.0))))  # fmt: skip
-    assert waking_form.prose_waking.basis(start, pool.by_theory(start)) == "by theory"
-    assert "flatters" in waking_form.prose_waking.basis(crowded, pool.by_theory(start))
+    assert waking.prose_waking.basis(start, pool.by_theory(start)) == "by theory"
+    assert "flatters" in waking.prose_waking.basis(crowded, pool.by_theory(start))
 
 
 def test_without_a_kernel_the_finding_is_what_is_seen(form):
@@ -128,7 +128,7 @@ def test_without_a_kernel_the_finding_is_what_is_seen(form):
 
 def test_where_nobody_sells_by_use_the_form_says_so(found):
     reserved = tuple(replace(p, capacity=replace(p.capacity, kind="reserved")) for p in found.points)
-    form = waking_form.form(replace(found, points=reserved))
+    form = waking.form(replace(found, points=reserved))
     assert "by use" in form.verdict.value
     assert not form.sliders
     assert not form.pictures.specs

@@ -10,11 +10,11 @@ import pytest
 
 import workbench as wb
 from tests.page import VERDICT, copied, nudged, opened
-from workbench import explorer
-from workbench.dials import dials
+from workbench.forms import choice, parts
+from workbench.forms.dials import dials
 from workbench.records import Range
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "notebooks" / "01_hyperscaler_or_neocloud.ipynb"
 SHIPPED = sorted(p.stem for p in (ROOT / "datasets" / "scenarios").glob("*.toml"))
 FEW = 64
@@ -31,7 +31,7 @@ def chat():
 
 @pytest.fixture
 def form(chat):
-    return explorer.form(chat)
+    return choice.form(chat)
 
 
 def turned(name):
@@ -70,8 +70,8 @@ def test_every_workload_has_the_dials_that_people_ask_for(name):
 def test_a_slider_starts_on_one_of_its_steps(name):
     """A page moves a value that lies between two steps, and the form would take that for the user's move."""
     for dial in turned(name):
-        made = explorer.slider(dial)
-        start = explorer.log2(made.value) if dial.quantity.unit == "x" else made.value
+        made = parts.slider(dial)
+        start = parts.log2(made.value) if dial.quantity.unit == "x" else made.value
         steps = (start - made.min) / made.step
         assert steps == pytest.approx(round(steps), abs=1e-6), dial.name
         assert made.min <= start <= made.max
@@ -83,7 +83,7 @@ def test_every_end_of_a_dial_makes_a_scenario_that_passes_the_door(name):
     facts = wb.facts(scenario.as_of)
     for dial in dials(facts, scenario):
         for end in (dial.quantity.low, dial.quantity.high):
-            explorer._check(dial.write(scenario, end), facts)
+            choice._check(dial.write(scenario, end), facts)
 
 
 def test_more_demand_scales_all_of_the_work_and_keeps_its_doubt(chat):
@@ -125,7 +125,7 @@ def test_charts_are_built_once_for_a_horizon(form, monkeypatch):
     def built(_):
         raise AssertionError("a chart was built again")
 
-    monkeypatch.setattr(explorer, "PICTURES", [(built, frame) for _, frame in explorer.PICTURES])
+    monkeypatch.setattr(choice, "PICTURES", [(built, frame) for _, frame in choice.PICTURES])
     form.sliders["utilisation"].value = 0.8
     assert form.scenario.assumptions == {"utilisation": 0.8}
     with pytest.raises(AssertionError, match="built again"):  # another horizon has another axis
@@ -155,12 +155,12 @@ def test_back_leads_to_the_scenario(form, chat):
 
 
 def test_few_draws_while_it_moves_and_all_when_it_rests(chat, monkeypatch):
-    monkeypatch.setattr(explorer, "FEW", FEW // 2)
-    monkeypatch.setattr(explorer, "REST", 0.05)
+    monkeypatch.setattr(choice, "FEW", FEW // 2)
+    monkeypatch.setattr(parts, "REST", 0.05)
     sizes = []
 
     async def drag():
-        form = explorer.form(chat)
+        form = choice.form(chat)
         for value in (0.5, 0.6):
             form.sliders["utilisation"].value = value
             sizes.append(form.decision.study.draws.size)
@@ -177,7 +177,7 @@ def test_without_a_kernel_the_finding_is_what_is_seen(form):
 
 
 def test_a_hostile_title_is_text(chat):
-    shown = explorer.form(replace(chat, title=HOSTILE, name=HOSTILE)).verdict.value
+    shown = choice.form(replace(chat, title=HOSTILE, name=HOSTILE)).verdict.value
     assert "<script" not in shown
     assert "<img" not in shown
     assert "&lt;script&gt;" in shown
@@ -188,7 +188,7 @@ def test_a_hostile_title_is_text(chat):
     [{"months": 0}, {"months": 61}, {"assumptions": {"utilisation": float("nan")}}, {"assumptions": {HOSTILE: 1.0}}],
 )
 def test_a_scenario_out_of_range_is_refused_in_words(chat, wrong):
-    form = explorer.form(replace(chat, **wrong))
+    form = choice.form(replace(chat, **wrong))
     assert "No answer as it stands" in form.verdict.value
     assert "<script" not in form.verdict.value
     assert form.decision is None
@@ -196,14 +196,14 @@ def test_a_scenario_out_of_range_is_refused_in_words(chat, wrong):
 
 
 def test_a_scenario_that_nothing_satisfies_says_which_constraint_binds(chat):
-    form = explorer.form(replace(chat, constraints=replace(chat.constraints, min_gpu_memory_gb=1e6)))
+    form = choice.form(replace(chat, constraints=replace(chat.constraints, min_gpu_memory_gb=1e6)))
     assert "memory" in form.verdict.value
     form.sliders["months"].value = 6
     assert "memory" in form.verdict.value
 
 
 def test_a_day_before_the_first_row_is_refused_in_words(chat):
-    form = explorer.form(replace(chat, as_of=chat.as_of.replace(year=1990)))
+    form = choice.form(replace(chat, as_of=chat.as_of.replace(year=1990)))
     assert "ask for a day from" in form.verdict.value
 
 

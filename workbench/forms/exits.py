@@ -1,10 +1,9 @@
 """Sliders over leaving: law, contract, data, growth of the surface and how prices move; the bill and the advice follow.
 
-The form of explorer.py with another question: a scenario goes in, charts that were built once follow.
+The form of choice.py with another question: a scenario goes in, charts that were built once follow.
 """
 
 from dataclasses import replace
-from math import isclose
 from typing import Any
 
 import ipywidgets as widgets
@@ -13,8 +12,8 @@ from workbench import charts, exit_prose, face
 from workbench.decision.desk import Desk
 from workbench.decision.leaving import Leaving
 from workbench.decision.ties import jurisdiction
-from workbench.dials import Dial, assumed, off_file
-from workbench.explorer import FEW, TOUCH, Pictures, Resting, refusal, slider
+from workbench.forms.dials import Dial, assumed, off_file
+from workbench.forms.parts import FEW, Pictures, Resting, Sliders, columns, refusal
 from workbench.records import Evidence, Facts, Lockin, Quantity, Range, Scenario, WorkbenchError
 from workbench.units import CONVERTED
 
@@ -89,20 +88,17 @@ class LeavingForm(widgets.VBox):
         asked = scenario.lockin or Lockin(jurisdiction=law or "US")
         self.start, self.dials = replace(scenario, lockin=asked), dials(facts, scenario)
         self.leaving: Leaving | None = None
-        self.sliders: dict[str, Any] = {dial.name: slider(dial) for dial in self.dials}
+        self._turned = Sliders(self.dials)
+        self.sliders = self._turned.by_name
         laws = sorted({r.jurisdiction for r in facts.rules if r.jurisdiction} | {"US", asked.jurisdiction})
         self.law = widgets.Dropdown(options=laws, value=asked.jurisdiction, description="Law", style=self._style)
         self.said = widgets.HTML().add_class("workbench-verdict")
         self.pictures = Pictures()
-        self._specs: tuple[dict[str, Any], ...] = ()
-        self._starts = {name: each.value for name, each in self.sliders.items()}
         self._shown: Scenario | None = None
         self._moved = Resting(self.show, FEW, scenario.draws)
         for each in (self.law, *self.sliders.values()):
             each.observe(self._moved, "value")
-        columns = widgets.Layout(grid_template_columns="repeat(auto-fit, minmax(26em, 1fr))", grid_gap="0 1.5em")
-        super().__init__([self.said, widgets.GridBox([self.law, *self.sliders.values()], layout=columns),
-                          self.pictures])  # fmt: skip
+        super().__init__([self.said, columns([self.law, *self.sliders.values()]), self.pictures])
 
     @property
     def _style(self) -> dict[str, str]:
@@ -111,12 +107,8 @@ class LeavingForm(widgets.VBox):
     @property
     def scenario(self) -> Scenario:
         """The scenario with every slider that was moved, taken as certain; what was not moved keeps its range."""
-        found = replace(self.start, lockin=replace(self.start.lockin, jurisdiction=self.law.value))  # type: ignore[type-var]
-        for dial in self.dials:
-            value = self.sliders[dial.name].value
-            if not isclose(value, self._starts[dial.name], rel_tol=TOUCH, abs_tol=TOUCH):
-                found = dial.write(found, value)
-        return found
+        asked = replace(self.start, lockin=replace(self.start.lockin, jurisdiction=self.law.value))  # type: ignore[type-var]
+        return self._turned.written(asked)
 
     def __repr__(self) -> str:
         """The advice in one line: all that is seen of the form where no kernel runs."""
@@ -136,9 +128,7 @@ class LeavingForm(widgets.VBox):
             return
         texts = (tell(self.leaving) for tell in TOLD)
         self.said.value = "".join(text._repr_html_() for text in texts)
-        frames = [frame(self.leaving) for _, frame in PICTURES]
-        self._specs = self._specs or tuple(build(f).to_dict() for (build, _), f in zip(PICTURES, frames, strict=True))
-        self.pictures.specs = [charts.swapped(spec, f) for spec, f in zip(self._specs, frames, strict=True)]
+        self.pictures.follow([(build, frame(self.leaving)) for build, frame in PICTURES])
 
     def _shown_choices(self) -> set[Any] | None:
         """After the first time only the two sides compete: sliders change what leaving costs, not who is cheapest."""

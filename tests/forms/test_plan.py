@@ -9,14 +9,15 @@ import pytest
 
 import workbench as wb
 from tests.page import PICTURES, VERDICT, copied, nudged, opened
-from workbench import charts, planner
+from workbench import charts
 from workbench.charts import plan as pictures
 from workbench.decision.commitments import moved
 from workbench.decision.portfolio import relaxed, repriced, solve
 from workbench.decision.purchase import planned
+from workbench.forms import plan
 from workbench.records import WorkbenchError
 
-NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "04_commitments.ipynb"
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "04_commitments.ipynb"
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def scenario():
 
 @pytest.fixture(scope="module")
 def form(scenario):
-    return planner.Planner(scenario)
+    return plan.Planner(scenario)
 
 
 @pytest.fixture(scope="module")
@@ -119,9 +120,9 @@ def test_what_is_large_in_the_last_month_has_its_name_beside_it(found):
 
 def test_a_price_move_goes_on_from_the_last_plan_and_costs_what_a_search_from_cold_finds(scenario, monkeypatch):
     asked = []
-    monkeypatch.setattr(planner, "repriced", lambda *a: asked.append("warm") or repriced(*a))
-    monkeypatch.setattr(planner, "solve", lambda *a, **k: asked.append("cold") or solve(*a, **k))
-    made = planner.Planner(scenario)
+    monkeypatch.setattr(plan, "repriced", lambda *a: asked.append("warm") or repriced(*a))
+    monkeypatch.setattr(plan, "solve", lambda *a, **k: asked.append("cold") or solve(*a, **k))
+    made = plan.Planner(scenario)
     assert "warm" not in asked
     asked.clear()
     made.price.value = 2 ** (1 / 8)
@@ -138,8 +139,8 @@ def test_why_there_is_no_plan_is_text_and_no_mark_up(scenario, monkeypatch):
     def refuse(*_, **__):
         raise WorkbenchError("<b>here</b>", "<script>", "<i>way</i>")
 
-    made = planner.Planner(scenario)
-    monkeypatch.setattr(planner, "planned", refuse)
+    made = plan.Planner(scenario)
+    monkeypatch.setattr(plan, "planned", refuse)
     made.show(solve)
     assert "<script>" not in made.verdict.value
     assert "&lt;script&gt;" in made.verdict.value
@@ -154,7 +155,7 @@ def test_a_slider_in_jupyterlab_moves_the_plan_and_asks_no_other_machine(browser
     page.set_default_timeout(90_000)
     opened(page, lab(copied(NOTEBOOK, tmp_path)).format(NOTEBOOK.name))
     verdict, charts = page.locator(VERDICT), page.locator(PICTURES)
-    assert charts.count() == len(planner.PICTURES)
+    assert charts.count() == len(plan.PICTURES)
     assert "to a gap of" in verdict.inner_text(), "the form moved though nobody touched it"
     said = verdict.inner_text()
     slider = nudged(page, "work, times today", "ArrowRight", times=4)

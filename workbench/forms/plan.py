@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
-from workbench import charts, face
+from workbench import face
 from workbench.charts import plan as pictures
 from workbench.cite import many
 from workbench.decision.capacity import Capacity
@@ -18,7 +18,7 @@ from workbench.decision.commitments import commitments, moved
 from workbench.decision.plan import Plan
 from workbench.decision.portfolio import relaxed, repriced, solve
 from workbench.decision.purchase import Purchase, planned
-from workbench.explorer import Pictures, Resting, refusal
+from workbench.forms.parts import Pictures, Resting, refusal
 from workbench.records import Scenario, WorkbenchError
 
 REACH = 2
@@ -49,7 +49,7 @@ class Planner(widgets.VBox):
 
     def __repr__(self) -> str:
         """The finding in one line: all that is seen where no kernel runs."""
-        return charts.finding(self.pictures.specs[0]) if self.pictures.specs else "No plan as it stands"
+        return self.pictures.finding or "No plan as it stands"
 
     def show(self, solver: Callable[..., Any]) -> None:
         """The plan as the sliders stand, or why there is none."""

@@ -24,9 +24,9 @@ import polars as pl
 sys.path.insert(0, str(Path(__file__).parent))
 import calibrate_prices as prices
 
-from workbench.decision.capacity import Capacity, Risk
-from workbench.decision.hedge import hedge
-from workbench.decision.procurement import commit_online, newsvendor
+from workbench.decision.portfolio.capacity import Capacity, Risk
+from workbench.decision.portfolio.hedge import hedge
+from workbench.decision.portfolio.procurement import commit_online, newsvendor
 
 MONTHS, YEAR, SETTLE, TAIL = 36, 12, 31, 120  # of a window; days a new SKU may be corrected in, and a last price holds
 STARTS = [date(2023, month, 15) for month in range(2, 8)]  # half a year and more of history before, three years after

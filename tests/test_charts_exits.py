@@ -10,8 +10,8 @@ import pytest
 import workbench as wb
 from workbench import charts
 from workbench.charts.exits import VOLATILITIES, ratios
-from workbench.decision.going import NOW, STAY, WAIT, regions, windows
-from workbench.decision.leaving import Leaving
+from workbench.decision.lockin.leaving import Leaving
+from workbench.decision.lockin.timing import NOW, STAY, WAIT, regions, windows
 from workbench.records import Lockin
 
 

@@ -9,7 +9,7 @@ import pytest
 import workbench as wb
 from workbench import charts, cite, prose_waking
 from workbench.charts import waking as pictures
-from workbench.decision import course, pool
+from workbench.decision.coldstart import course, pool
 from workbench.models import kernel
 
 

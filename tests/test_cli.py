@@ -627,7 +627,7 @@ def test_coldstart_prints_what_the_contract_names_and_nothing_else_on_stdout(sma
 
 
 def test_people_see_the_frontier_and_the_cheapest_of_each_kind_of_capacity(run, small, monkeypatch):
-    from workbench.decision import waking
+    from workbench.decision.coldstart import waking
 
     monkeypatch.setattr(waking, "MOST_REQUESTS", 3000)
     monkeypatch.setattr(waking, "MOST_DAYS", 1)

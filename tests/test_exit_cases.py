@@ -8,7 +8,7 @@ import pytest
 
 import workbench as wb
 from workbench import store
-from workbench.decision.leaving import Leaving
+from workbench.decision.lockin.leaving import Leaving
 from workbench.models import exit_cost
 from workbench.records import Lockin
 

@@ -13,7 +13,7 @@ from workbench.decision.answer import Decision
 from workbench.decision.discovery import contains
 from workbench.decision.draws import central
 from workbench.decision.outcome import monthly
-from workbench.decision.purchase import Purchase, purchase
+from workbench.decision.portfolio.purchase import Purchase, purchase
 
 SEVERAL_OF_ONE = re.compile(r"\b1 (months|weeks|days|hours|accelerators|orders|person-days)\b")
 

@@ -13,8 +13,8 @@ from workbench import scenario as scenarios
 from workbench import store
 from workbench.decision import answer
 from workbench.decision.answer import Decision
+from workbench.decision.coldstart.frontier import Point
 from workbench.decision.contrast import HYPERSCALER, NEOCLOUD, side
-from workbench.decision.frontier import Point
 from workbench.decision.outcome import Outcome
 from workbench.models.policies import Fixed, Modal, Policy
 from workbench.records import Basis, Facts, Quantity, Scenario

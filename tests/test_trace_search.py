@@ -14,7 +14,7 @@ from rich.console import Console
 import workbench as wb
 from workbench import export, face, terminal, traffic
 from workbench.cli import main
-from workbench.decision import waking
+from workbench.decision.coldstart import waking
 from workbench.models.policies import Fixed, Keda, Knative
 from workbench.models.simulation import simulate
 from workbench.records import WorkbenchError

@@ -6,18 +6,18 @@ One text for the terminal and the report; every numeral is cited.
 from typing import TYPE_CHECKING, Any
 
 from workbench.cite import Cited, Name, Prose, counted, plain, say, words
-from workbench.decision.ahead import CONTRACT, LAW
-from workbench.decision.bill import PARTS, day_of
-from workbench.decision.going import NOW, WAIT
-from workbench.decision.leaving import leaving
+from workbench.decision.lockin.bill import PARTS, day_of
+from workbench.decision.lockin.deadlines import CONTRACT, LAW
+from workbench.decision.lockin.leaving import leaving
+from workbench.decision.lockin.timing import NOW, WAIT
 from workbench.prose import Stack, plan_name, usd
 from workbench.records import Evidence, WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.decision.answer import Decision
-    from workbench.decision.leaving import Leaving
-    from workbench.decision.peril import Peril
-    from workbench.decision.ties import Conformance
+    from workbench.decision.lockin.failure import Peril
+    from workbench.decision.lockin.leaving import Leaving
+    from workbench.decision.lockin.ties import Conformance
 
 PURPOSES = {"switching": "a move", "parallel": "parallel use"}
 DAY = 24

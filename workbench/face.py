@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     import ipywidgets
 
     from workbench.decision.answer import Decision
-    from workbench.decision.frontier import Frontier, Progress
-    from workbench.decision.leaving import Leaving
-    from workbench.decision.purchase import Purchase
+    from workbench.decision.coldstart.frontier import Frontier, Progress
+    from workbench.decision.coldstart.replay import Replay
+    from workbench.decision.coldstart.waking import Traffic
+    from workbench.decision.lockin.leaving import Leaving
+    from workbench.decision.portfolio.purchase import Purchase
     from workbench.decision.reasons import Reasons
-    from workbench.decision.replay import Replay
-    from workbench.decision.waking import Traffic
     from workbench.models.policies import Policy
 
 
@@ -63,7 +63,7 @@ def decide(
     known = facts(scenario.as_of)
     made = stamp(scenario, known, strict=strict)
     if simulated:
-        from workbench.decision import fed
+        from workbench.decision.coldstart import fed
 
         rows = known
         known = fed.fed(rows, coldstart(scenario, progress=progress))
@@ -86,7 +86,8 @@ def lockin(scenario: Scenario | str | Path, *, only: Collection[Choice] | None =
     decision's answer would cost later. Raises WorkbenchError for a service that no row knows, Infeasible where there is
     nothing to leave or nowhere to go.
     """
-    from workbench.decision import leaving, study
+    from workbench.decision import study
+    from workbench.decision.lockin import leaving
 
     if not isinstance(scenario, Scenario):
         scenario = load(scenario)
@@ -104,7 +105,7 @@ def coldstart(
     describes. Raises WorkbenchError where the scenario has no [serving] or the trace is bad, Infeasible where nothing
     can be had.
     """
-    from workbench.decision import frontier, waking  # half a second of numba that nothing else needs
+    from workbench.decision.coldstart import frontier, waking  # half a second of numba that nothing else needs
 
     if not isinstance(scenario, Scenario):
         scenario = load(scenario)
@@ -118,7 +119,7 @@ def coldstart(
 
 def _searched(trace: str | Path, columns: Mapping[str, str] | None) -> "Traffic":
     """A trace for which policies are tried: it has to have tokens, and requests enough to tell them apart."""
-    from workbench.decision import waking
+    from workbench.decision.coldstart import waking
 
     found, _ = _recorded(trace, columns)
     count = found.arrivals_s.size
@@ -135,7 +136,7 @@ def _searched(trace: str | Path, columns: Mapping[str, str] | None) -> "Traffic"
 def _recorded(trace: str | Path, columns: Mapping[str, str] | None) -> "tuple[Traffic, Any]":
     """The requests of a trace, those without tokens of one each, and their service times where it has them."""
     from workbench import traffic
-    from workbench.decision.waking import Traffic
+    from workbench.decision.coldstart.waking import Traffic
 
     read = traffic.read(trace, columns=columns)
     sizes = read.tokens_in, read.tokens_out
@@ -157,7 +158,7 @@ def portfolio(scenario: Scenario | str | Path, *, strict: bool = False) -> "Purc
 
     Raises Infeasible where there is none, saying what to relax.
     """
-    from workbench.decision import purchase  # the optimiser, which nothing else needs
+    from workbench.decision.portfolio import purchase  # the optimiser, which nothing else needs
 
     if not isinstance(scenario, Scenario):
         scenario = load(scenario)
@@ -177,7 +178,7 @@ def replay(
     Raises WorkbenchError for a bad file, with its place, and where the policy's fleet is saturated.
     """
     from workbench import policyfile
-    from workbench.decision import replay as replays
+    from workbench.decision.coldstart import replay as replays
 
     asked, (load, service_s) = policyfile.read(Path(policy)), _recorded(trace, columns)
     asked = replace(asked, as_of=as_of or asked.as_of)

@@ -13,8 +13,8 @@ from workbench.records import Evidence, Infeasible
 
 if TYPE_CHECKING:
     from workbench.decision.answer import Decision
-    from workbench.decision.commitments import Bound
-    from workbench.decision.purchase import Purchase
+    from workbench.decision.portfolio.commitments import Bound
+    from workbench.decision.portfolio.purchase import Purchase
 
 LEAST = 0.01
 """Share of the plan's cost below which an order is the rounding of a whole plan."""
@@ -22,7 +22,7 @@ LEAST = 0.01
 
 def advice(decision: "Decision") -> Stack:
     """The plan of the decision's scenario, and what is worth knowing before it is signed."""
-    from workbench.decision.purchase import purchase  # the optimiser; whoever prints a pilot does without
+    from workbench.decision.portfolio.purchase import purchase  # the optimiser; whoever prints a pilot does without
 
     try:
         found = purchase(decision.study.facts, decision.scenario)

@@ -9,8 +9,8 @@ from workbench.prose import usd
 from workbench.records import Evidence
 
 if TYPE_CHECKING:
-    from workbench.decision.frontier import Capacity, Frontier, Point
-    from workbench.decision.pool import Pool, Seen
+    from workbench.decision.coldstart.frontier import Capacity, Frontier, Point
+    from workbench.decision.coldstart.pool import Pool, Seen
 
 NEAR, PER_MILLE = 0.99, 1000
 """A share beyond which a tenth of a per cent counts."""

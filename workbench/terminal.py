@@ -16,10 +16,10 @@ from workbench.records import SHOWN
 
 if TYPE_CHECKING:
     from workbench.decision.answer import Decision
-    from workbench.decision.frontier import Frontier
-    from workbench.decision.leaving import Leaving
+    from workbench.decision.coldstart.frontier import Frontier
+    from workbench.decision.coldstart.replay import Replay
+    from workbench.decision.lockin.leaving import Leaving
     from workbench.decision.reasons import Reasons
-    from workbench.decision.replay import Replay
     from workbench.records import Scenario
 
 MOST_OPTIONS = 10

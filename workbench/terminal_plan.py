@@ -9,12 +9,12 @@ from rich.table import Table
 
 from workbench import prose, prose_plan
 from workbench.cite import many
-from workbench.decision.futures import FUTURES
+from workbench.decision.portfolio.futures import FUTURES
 from workbench.prose_plan import alike, way
 from workbench.terminal import plain_console, shown, titled
 
 if TYPE_CHECKING:
-    from workbench.decision.purchase import Purchase
+    from workbench.decision.portfolio.purchase import Purchase
 
 MOST_ORDERS = 12
 MOST_COLUMNS = 4

@@ -11,7 +11,7 @@ from statistics import median
 import numpy as np
 from timing import Row, cpu, show
 
-from workbench.decision.portfolio import Capacity, relaxed, repriced, solve
+from workbench.decision.portfolio.solver import Capacity, relaxed, repriced, solve
 
 MONTHS, OFFERS, WORKLOADS, PROVIDERS = 12, 15, 20, 8
 TERMS = {1: 1.0, 3: 0.85, 12: 0.65, 36: 0.45}

@@ -10,7 +10,7 @@ import workbench as wb
 from workbench import prose_plan
 from workbench.cite import Cited
 from workbench.decision import knowing
-from workbench.decision.purchase import purchase
+from workbench.decision.portfolio.purchase import purchase
 
 NOISE = 0.1
 """Share of certainty's worth by which a fitted rule may miss."""

@@ -11,9 +11,9 @@ import workbench as wb
 from tests.page import PICTURES, VERDICT, copied, nudged, opened
 from workbench import charts
 from workbench.charts import plan as pictures
-from workbench.decision.commitments import moved
-from workbench.decision.portfolio import relaxed, repriced, solve
-from workbench.decision.purchase import planned
+from workbench.decision.portfolio.commitments import moved
+from workbench.decision.portfolio.purchase import planned
+from workbench.decision.portfolio.solver import relaxed, repriced, solve
 from workbench.forms import plan
 from workbench.records import WorkbenchError
 

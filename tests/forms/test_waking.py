@@ -8,7 +8,7 @@ import pytest
 
 import workbench as wb
 from tests.page import PICTURES, VERDICT, copied, nudged, opened
-from workbench.decision import pool
+from workbench.decision.coldstart import pool
 from workbench.forms import parts, waking
 from workbench.models.policies import Modal
 

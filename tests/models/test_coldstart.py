@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench import formula, store
-from workbench.decision import wakeup
+from workbench.decision.coldstart import wakeup
 from workbench.models import coldstart
 from workbench.records import Facts, WorkbenchError
 

@@ -8,16 +8,16 @@ import numpy as np
 from workbench.charts.canvas import COLOURS, HALF, NARROW, ROW, TALL, TEXT, chart, framed, layered, library, marks
 from workbench.cite import words
 from workbench.decision import contrast as kinds
-from workbench.decision.bill import PARTS
-from workbench.decision.going import NOW, STAY, WAIT, regions, windows
+from workbench.decision.lockin.bill import PARTS
+from workbench.decision.lockin.timing import NOW, STAY, WAIT, regions, windows
 from workbench.prose import usd
 
 if TYPE_CHECKING:
     import altair as alt
     import polars as pl
 
-    from workbench.decision.exits import Ranking
-    from workbench.decision.leaving import Leaving
+    from workbench.decision.lockin.leaving import Leaving
+    from workbench.decision.lockin.ranking import Ranking
 
 THOUSAND, MILLION = 1e3, 1e6
 LEADING = 3

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import altair as alt
     import polars as pl
 
-    from workbench.decision.commitments import Bound
-    from workbench.decision.purchase import Purchase
+    from workbench.decision.portfolio.commitments import Bound
+    from workbench.decision.portfolio.purchase import Purchase
 
 MOST = 12
 """Orders that the calendar shows."""

@@ -12,7 +12,7 @@ from workbench.charts.canvas import (  # isort: skip
     COLOURS, FULL, ROW, TALL, TEXT, THOUSAND, chart, framed, joined, layered, library, marks,
 )  # fmt: skip
 from workbench.cite import plain
-from workbench.decision.course import Course
+from workbench.decision.coldstart.course import Course
 from workbench.prose import usd
 from workbench.prose_waking import nearly, seconds
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import altair as alt
     import polars as pl
 
-    from workbench.decision.frontier import Frontier, Point
-    from workbench.decision.pool import Options, Pool, Seen
-    from workbench.decision.waking import Waking
+    from workbench.decision.coldstart.frontier import Frontier, Point
+    from workbench.decision.coldstart.pool import Options, Pool, Seen
+    from workbench.decision.coldstart.waking import Waking
 
 KINDS = ("reserved", "autoscaled", "serverless")
 """Ways to have capacity."""

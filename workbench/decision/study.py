@@ -8,9 +8,9 @@ import numpy as np
 
 from workbench.decision import copula, value
 from workbench.decision.beside import goodput_loss
+from workbench.decision.coldstart.latency import judged
 from workbench.decision.desk import Desk
 from workbench.decision.draws import Draws, central, draw
-from workbench.decision.latency import judged
 from workbench.decision.offers import Choice, Option, options, pattern
 from workbench.decision.outcome import Outcome, Plan, monthly, outcome, plan_of, shared, split
 from workbench.records import Basis, Facts, Infeasible, Quantity, Scenario

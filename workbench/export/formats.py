@@ -21,8 +21,8 @@ from workbench.models.policies import Keda, Knative, Modal, RayServe
 from workbench.records import Infeasible, Scenario, Serving, WorkbenchError
 
 if TYPE_CHECKING:
-    from workbench.decision.frontier import Frontier, Progress
-    from workbench.decision.purchase import Purchase
+    from workbench.decision.coldstart.frontier import Frontier, Progress
+    from workbench.decision.portfolio.purchase import Purchase
 
 WIDTH = 118
 UNFOLDED = 1 << 30

@@ -17,7 +17,7 @@ from workbench.records import SHOWN, Evidence, Infeasible, Scenario
 if TYPE_CHECKING:
     from workbench.decision.answer import Decision
     from workbench.decision.outcome import Outcome
-    from workbench.decision.purchase import Purchase
+    from workbench.decision.portfolio.purchase import Purchase
 
 MOST_OPTIONS = 5
 MOST_FLIPS = 3

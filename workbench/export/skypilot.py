@@ -20,8 +20,8 @@ from workbench.export.manifest import Manifest, label
 from workbench.records import Basis, Infeasible, Price
 
 if TYPE_CHECKING:
-    from workbench.decision.commitments import Bound
-    from workbench.decision.purchase import Purchase
+    from workbench.decision.portfolio.commitments import Bound
+    from workbench.decision.portfolio.purchase import Purchase
 
 SPARE = 3
 """Offers beside the chosen ones, in case none of these can be had."""

@@ -1,6 +1,6 @@
 """The numbers of a scenario that may be turned: each with its range, the rows that say so, and how it is written.
 
-A dial is a number of which people ask "and if it were otherwise?". It is data; explorer.py shows it as a slider.
+A dial is a number of which people ask "and if it were otherwise?". It is data; parts.py shows it as a slider.
 """
 
 from collections.abc import Callable, Iterator

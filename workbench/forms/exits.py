@@ -10,8 +10,8 @@ import ipywidgets as widgets
 
 from workbench import charts, exit_prose, face
 from workbench.decision.desk import Desk
-from workbench.decision.leaving import Leaving
-from workbench.decision.ties import jurisdiction
+from workbench.decision.lockin.leaving import Leaving
+from workbench.decision.lockin.ties import jurisdiction
 from workbench.forms.dials import Dial, assumed, off_file
 from workbench.forms.parts import FEW, Pictures, Resting, Sliders, columns, refusal
 from workbench.records import Evidence, Facts, Lockin, Quantity, Range, Scenario, WorkbenchError

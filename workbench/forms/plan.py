@@ -13,11 +13,11 @@ import numpy as np
 from workbench import face
 from workbench.charts import plan as pictures
 from workbench.cite import many
-from workbench.decision.capacity import Capacity
-from workbench.decision.commitments import commitments, moved
-from workbench.decision.plan import Plan
-from workbench.decision.portfolio import relaxed, repriced, solve
-from workbench.decision.purchase import Purchase, planned
+from workbench.decision.portfolio.capacity import Capacity
+from workbench.decision.portfolio.commitments import commitments, moved
+from workbench.decision.portfolio.purchase import Purchase, planned
+from workbench.decision.portfolio.schedule import Plan
+from workbench.decision.portfolio.solver import relaxed, repriced, solve
 from workbench.forms.parts import Pictures, Resting, refusal
 from workbench.records import Scenario, WorkbenchError
 

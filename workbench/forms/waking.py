@@ -1,6 +1,6 @@
 """Sliders over a pool of replicas: theory answers while one moves, a simulation when it rests.
 
-The form shows what `decision.pool` says, and swaps the rows of charts that were built once.
+The form shows what `decision.coldstart.pool` says, and swaps the rows of charts that were built once.
 """
 
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ import ipywidgets as widgets
 from workbench import face, prose_waking
 from workbench.charts import waking as waking_charts
 from workbench.charts.canvas import HALF
-from workbench.decision import pool as pools
-from workbench.decision.pool import Options, Pool, Seen, Setting
+from workbench.decision.coldstart import pool as pools
+from workbench.decision.coldstart.pool import Options, Pool, Seen, Setting
 from workbench.forms.parts import Pictures, Resting, back, columns, refusal
 from workbench.prose_waking import seconds
 from workbench.records import Facts, WorkbenchError
 
 if TYPE_CHECKING:
-    from workbench.decision.frontier import Frontier
+    from workbench.decision.coldstart.frontier import Frontier
 
 KEPT_S = (0.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)
 """Keep-alives that may be chosen, and that the chart of choices shows."""

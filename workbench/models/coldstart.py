@@ -6,7 +6,7 @@ The rows are in datasets/parameters.csv, model `coldstart`. Their subjects:
   STORAGE                   stream_gb_per_s and link_gb_per_s of gp3, io2, s3, nvme, ram, peer, ...
   PLATFORM/tiers            shares of the tiers that a cold start meets (warm_host, local_disk, remote, new_node)
   PLATFORM/MITIGATION/CASE  published_s: what somebody measured from end to end; held against the model, never its input
-GB is 2**30 bytes. `decision.wakeup.stages` picks the rows of a platform and its mitigations.
+GB is 2**30 bytes. `decision.coldstart.wakeup.stages` picks the rows of a platform and its mitigations.
 """
 
 from collections.abc import Mapping

@@ -1,0 +1,1 @@
+"""How slow a model is when it wakes, and the cheapest policy that is fast enough: rows and models put together."""

@@ -608,8 +608,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Co
     path = tmp_path_factory.mktemp("small") / "it's [bold]small[red] :fire:.toml"
     text = SERVED.replace("134e9", "346e6").replace("25e9", "65e6").replace("116e6", "3e5")  # a 390th of the traffic
     path.write_text(text.replace('"A chat service in North America"', '"[red]:fire: \\u001b[31m"'), encoding="utf-8")
-    code = ("import sys; from workbench.decision import waking; waking.FEW_REQUESTS = waking.MOST_REQUESTS = 3000; "
-            "waking.MOST_DAYS = 1; from workbench.cli import main; sys.exit(main())")  # fmt: skip
+    code = ("import sys; from workbench.decision.coldstart import waking; "
+            "waking.FEW_REQUESTS = waking.MOST_REQUESTS = 3000; waking.MOST_DAYS = 1; "
+            "from workbench.cli import main; sys.exit(main())")  # fmt: skip
     return path, subprocess.run([sys.executable, "-c", code, "coldstart", str(path), "--json"], capture_output=True,
                                 text=True, check=False, cwd=ROOT)  # fmt: skip
 

@@ -12,9 +12,10 @@ import pytest
 from rich.console import Console
 
 import workbench as wb
-from workbench import export, face, terminal, traffic
+from workbench import face, terminal, traffic
 from workbench.cli import main
 from workbench.decision.coldstart import waking
+from workbench.export import formats
 from workbench.models.policies import Fixed, Keda, Knative
 from workbench.models.simulation import simulate
 from workbench.records import WorkbenchError
@@ -79,7 +80,7 @@ def test_the_busiest_hour_counts_the_work_and_not_the_requests():
 
 
 def test_an_export_carries_the_policy_that_the_trace_asks_for(trace, tmp_path, capsys):
-    made = export.export("keda", "chat", trace=trace)
+    made = formats.export("keda", "chat", trace=trace)
     chosen = wb.coldstart("chat", trace=trace, only=Keda).chosen.policy
     assert made.manifest.document["spec"]["minReplicaCount"] == chosen.min_replicas
     assert made.manifest.document["spec"]["triggers"][0]["metadata"]["threshold"] == f"{chosen.target:g}"
@@ -127,7 +128,7 @@ def test_a_trace_shorter_than_a_queue_takes_to_grow_says_so(tmp_path):
 @pytest.mark.parametrize("form", ["skypilot", "record"])
 def test_a_plan_is_not_made_from_a_trace(trace, form):
     with pytest.raises(WorkbenchError, match="not from a trace"):
-        export.export(form, "chat", trace=trace)
+        formats.export(form, "chat", trace=trace)
 
 
 @pytest.mark.parametrize(

@@ -293,7 +293,7 @@ def test_a_fleet_that_no_memory_holds_is_told_in_words_of_the_scenario(facts, qu
     monkeypatch.setattr(waking, "FEW_REQUESTS", 3_000)
     load = waking.load(facts, quiet)
     capacity = next(frontiers.capacities(facts, load))
-    with pytest.raises(WorkbenchError, match=r"over .* replicas at once.*; state a part of the load") as caught:
+    with pytest.raises(WorkbenchError, match=r"room for .* replicas at once.*; state a part of the load") as caught:
         frontiers.runs(load, [(policies.Fixed(1 << 23), capacity)])
     assert caught.value.where == f"scenario {quiet.name}: {1 << 23} replicas, always on"
 

@@ -185,5 +185,5 @@ def test_three_years_at_the_forward_rates_cost_what_the_three_year_price_says(on
     ids=range(22),
 )  # fmt: skip
 def test_bad_input_is_refused(call):
-    with pytest.raises(WorkbenchError, match=r"decision\.procurement"):
+    with pytest.raises(WorkbenchError, match=r"decision\.portfolio\.procurement"):
         call()

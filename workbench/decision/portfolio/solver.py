@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from workbench.checks import numbers
-from workbench.decision.portfolio import relief
 from workbench.decision.portfolio.capacity import Array, Capacity, Risk, Rules, market, moved
 from workbench.decision.portfolio.programme import Programme, objective, programme
+from workbench.decision.portfolio.relief import SIGNS, told
 from workbench.decision.portfolio.schedule import Optimum, Plan, plan
 from workbench.records import Infeasible, WorkbenchError
 
@@ -319,7 +319,7 @@ def _cost(solver: Any) -> float:
 
 def _infeasible(where: str, arrays: Programme) -> Infeasible:
     """The error that says, for each kind of limit that could give way alone, by how much at the least."""
-    ways = [told for kind in relief.SIGNS if (told := _relief(arrays, kind))]
+    ways = [way for kind in SIGNS if (way := _relief(arrays, kind))]
     return Infeasible(where, "no plan serves the demand within its limits",
                       f"relax one: {'; or '.join(ways) or 'what is committed already'}")  # fmt: skip
 
@@ -333,6 +333,6 @@ def _relief(arrays: Programme, kind: str) -> str:
     ones, first = np.ones(block.size), solver.getNumCol()
     rows = np.arange(block.first, block.first + block.size, dtype=np.int32)
     solver.addCols(block.size, ones, 0 * ones, ones * np.inf, block.size, np.arange(block.size, dtype=np.int32), rows,
-                   ones * relief.SIGNS[kind])  # fmt: skip
+                   ones * SIGNS[kind])  # fmt: skip
     solver.setOptionValue("mip_max_nodes", NODES)
-    return relief.told(arrays, kind, _values(solver)[first:]) if _solved(solver) else ""
+    return told(arrays, kind, _values(solver)[first:]) if _solved(solver) else ""

@@ -3,10 +3,11 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,18 +26,16 @@ ARGUMENTS = (
 START_S = 30
 TOKEN = "only-for-this-test"
 LOCAL = "127.0.0.1"
+PLACE = f"lab/workspaces/{{0}}/tree/{{0}}.ipynb?token={TOKEN}"
+"""Of a notebook: a workspace of its own, for JupyterLab opens again what stood open in the last one."""
 
 
 @dataclass
 class Browser:
-    """A browser context, and the address of everything that its pages asked for."""
+    """A new page of a browser, and the address of everything that the browser has asked for since it is open."""
 
-    context: Any
+    page: Any
     requests: list[str] = field(default_factory=list)
-
-    @property
-    def page(self) -> Any:
-        return self.context.pages[0]
 
     @property
     def elsewhere(self) -> list[str]:
@@ -61,9 +60,12 @@ def _missing(reason: str) -> None:
     pytest.skip(f"NOT TESTED IN A BROWSER: {reason}")
 
 
-@pytest.fixture
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A Chromium with a new, empty profile. Tests that use it carry the mark `browser`."""
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A Chromium with a new, empty profile, for the tests of a file: while it runs, nothing else may run an event loop.
+
+    A browser that has drawn JupyterLab once draws it again in half of the time.
+    """
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         _missing(f"none of {', '.join(BROWSERS)} is installed")
@@ -76,39 +78,48 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
             tmp_path_factory.mktemp("profile"), executable_path=path, headless=True, args=list(ARGUMENTS),
             viewport={"width": 1280, "height": 1400},
         )  # fmt: skip
-        found = Browser(context)
-        context.on("request", lambda request: found.requests.append(request.url))
-        context.pages[0].on("websocket", lambda socket: found.requests.append(socket.url))
         try:
-            yield found
+            yield context
         finally:
             context.close()
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Callable[..., str]]:
-    """Start JupyterLab over a folder, on a free port of this machine; returns its address with the token."""
-    started: list[subprocess.Popen[bytes]] = []
+def browser(chromium: Any) -> Iterator[Browser]:
+    """A page of its own in a browser that writes down what it asks for. Tests that use it carry the mark `browser`."""
+    found = Browser(chromium.new_page())
 
-    def start(root: Path, *, dark: bool = False) -> str:
-        server, address = _lab(tmp_path / "jupyter", root, "JupyterLab Dark" if dark else "JupyterLab Light")
-        started.append(server)
-        return address
+    def note(asked: Any) -> None:
+        found.requests.append(asked.url)
 
-    yield start
-    for server in started:
-        server.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            server.wait(START_S)
-        server.kill()
-        server.wait()
+    chromium.on("request", note)
+    found.page.on("websocket", note)
+    try:
+        yield found
+    finally:
+        found.page.close()
+        chromium.remove_listener("request", note)
 
 
-def _lab(home: Path, root: Path, theme: str) -> tuple[subprocess.Popen[bytes], str]:
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """JupyterLab on a free port of this machine, for the tests of a file: its folder, still empty, and the address of
+    what is put there, with the token and a place for a name. Each notebook has a workspace and a kernel of its own."""
+    root = tmp_path_factory.mktemp("notebooks")
+    server, address = _lab(tmp_path_factory.mktemp("lab"), root)
+    yield root, address
+    server.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        server.wait(START_S)
+    server.kill()
+    server.wait()
+
+
+def _lab(home: Path, root: Path) -> tuple[subprocess.Popen[bytes], str]:
     """A server with folders of its own: the user's settings neither change it nor are changed by it."""
     folders = {f"JUPYTER_{name}_DIR": str(home / name.lower()) for name in ("RUNTIME", "CONFIG", "DATA")}
     folders |= {f"JUPYTERLAB_{name}_DIR": str(home / name.lower()) for name in ("SETTINGS", "WORKSPACES")}
-    _settings(home / "settings" / "@jupyterlab", theme)
+    _settings(home / "settings" / "@jupyterlab")
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.ip={LOCAL}",
         "--ServerApp.port=0", f"--ServerApp.root_dir={root}", f"--IdentityProvider.token={TOKEN}",
@@ -122,17 +133,19 @@ def _lab(home: Path, root: Path, theme: str) -> tuple[subprocess.Popen[bytes], s
     until = time.monotonic() + START_S
     while time.monotonic() < until and server.poll() is None:
         for found in (home / "runtime").glob("jpserver-*.json"):
-            with suppress(json.JSONDecodeError):  # half-written
-                return server, f"{json.loads(found.read_text())['url']}lab/tree/{{}}?token={TOKEN}"
+            with suppress(json.JSONDecodeError, OSError):  # half-written, or not yet listening
+                told = json.loads(found.read_text())
+                socket.create_connection((LOCAL, told["port"]), timeout=START_S).close()
+                return server, f"{told['url']}{PLACE}"
         time.sleep(0.05)
     server.kill()
     pytest.fail(f"JupyterLab did not start: {(home / 'log').read_text()[-2000:]}")
 
 
-def _settings(folder: Path, theme: str) -> None:
-    """The theme; every cell drawn, seen or not; no question about news."""
+def _settings(folder: Path) -> None:
+    """The light theme; every cell drawn, seen or not; no question about news."""
     chosen = {
-        "apputils-extension/themes": {"theme": theme, "adaptive-theme": False},
+        "apputils-extension/themes": {"theme": "JupyterLab Light", "adaptive-theme": False},
         "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
         "notebook-extension/tracker": {"windowingMode": "none"},
     }

@@ -1,7 +1,8 @@
 """What browser tests do with a notebook in JupyterLab: open it with all cells run, and move a slider of its form."""
 
-import shutil
+import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,18 @@ VERDICT, PICTURES = ".workbench-verdict", ".workbench-pictures svg"
 IDLE = "Python 3 (ipykernel) | Idle"
 
 
-def copied(notebook: Path, folder: Path) -> Path:
-    """A folder with the notebook alone: what a page saves is not the project's."""
-    root = folder / "notebooks"
-    root.mkdir()
-    shutil.copy(notebook, root)
-    return root
+def copied(notebook: Path, folder: Path, needed: Sequence[str] = ()) -> str:
+    """The notebook's name, a copy of it in the folder: what a page saves is not the project's.
+
+    With `needed`, of the code only the first cell and those that begin so: the others are run by nbval anyway.
+    """
+    book = json.loads(notebook.read_text(encoding="utf-8"))
+    code = [c for c in book["cells"] if c["cell_type"] == "code"]
+    kept = [c for c in code if c is code[0] or "".join(c["source"]).startswith(tuple(needed) or "")]
+    assert not needed or len(kept) == 1 + len(needed), f"{notebook.name} has other cells than {needed}"
+    book["cells"] = [c for c in book["cells"] if c["cell_type"] != "code" or c in kept]
+    (folder / notebook.name).write_text(json.dumps(book), encoding="utf-8")
+    return notebook.stem
 
 
 def opened(page: Any, address: str) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import workbench as wb
-from tests.page import VERDICT, copied, nudged, opened
 from workbench.forms import choice, parts
 from workbench.forms.dials import dials
 from workbench.records import Range
@@ -205,24 +204,3 @@ def test_a_scenario_that_nothing_satisfies_says_which_constraint_binds(chat):
 def test_a_day_before_the_first_row_is_refused_in_words(chat):
     form = choice.form(replace(chat, as_of=chat.as_of.replace(year=1990)))
     assert "ask for a day from" in form.verdict.value
-
-
-# --- the form in JupyterLab
-
-
-@pytest.mark.browser
-def test_a_slider_in_jupyterlab_moves_verdict_and_charts_and_asks_no_other_machine(browser, lab, tmp_path):
-    page = browser.page
-    page.set_default_timeout(60_000)
-    opened(page, lab(copied(NOTEBOOK, tmp_path)).format(NOTEBOOK.name))
-
-    verdict = page.locator(VERDICT)
-    assert "4,096 draws" in verdict.inner_text(), "the form moved though nobody touched it"
-    label = page.locator(".widget-hslider", has_text="Utilisation").locator(".widget-label")
-    assert "assumptions.csv:" in label.get_attribute("title"), "the rows"
-    slider = nudged(page, "Utilisation", "ArrowRight", times=10)
-    page.wait_for_function("document.querySelector('.workbench-verdict').innerText.includes('4,096 draws')")
-
-    assert "50%" in slider.inner_text()
-    assert len(browser.requests) > 100, "the recorder of requests records none"
-    assert browser.elsewhere == []

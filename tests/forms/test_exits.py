@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 import workbench as wb
-from tests.page import PICTURES, VERDICT, copied, drawn, nudged, opened
 from workbench import charts
 from workbench.forms import exits
 from workbench.records import Lockin
@@ -86,30 +85,3 @@ def test_a_scenario_with_nowhere_to_go_says_why(scenario):
     assert form.leaving is None
     assert "no option of Modal is feasible" in form.said.value
     assert form.pictures.specs == []
-
-
-# --- the form in JupyterLab
-
-
-@pytest.mark.browser
-def test_a_slider_in_jupyterlab_moves_the_bill_and_the_advice_and_asks_no_other_machine(browser, lab, tmp_path):
-    page = browser.page
-    page.set_default_timeout(60_000)
-    opened(page, lab(copied(NOTEBOOK, tmp_path)).format(NOTEBOOK.name))
-
-    verdict, pictures = page.locator(VERDICT), page.locator(PICTURES)
-    assert pictures.count() == len(exits.PICTURES)
-    assert "Leave now" in verdict.inner_text()
-    label = page.locator(".widget-hslider", has_text="Stored data").locator(".widget-label")
-    assert "lockin.csv:" in label.get_attribute("title"), "the rows"
-    assert "breakage" in drawn(page, 0)
-    slider = nudged(page, "Contract, months left", "Home")
-    assert slider.inner_text().split()[-1] == "0"
-    page.wait_for_function(f"!document.querySelectorAll('{PICTURES}')[0].textContent.includes('breakage')")
-    before = [drawn(page, i) for i in range(pictures.count())]
-    nudged(page, "Contract, months left", "End", picture=2)
-    page.wait_for_function(f"document.querySelector('{VERDICT}').innerText.includes('breakage')")
-    assert "breakage" in drawn(page, 0)
-    assert all(drawn(page, i) != was for i, was in enumerate(before))
-    assert len(browser.requests) > 100, "the recorder of requests records none"
-    assert browser.elsewhere == []

@@ -8,7 +8,6 @@ import polars as pl
 import pytest
 
 import workbench as wb
-from tests.page import PICTURES, VERDICT, copied, nudged, opened
 from workbench import charts
 from workbench.charts import plan as pictures
 from workbench.decision.portfolio.commitments import moved
@@ -144,25 +143,3 @@ def test_why_there_is_no_plan_is_text_and_no_mark_up(scenario, monkeypatch):
     made.show(solve)
     assert "<script>" not in made.verdict.value
     assert "&lt;script&gt;" in made.verdict.value
-
-
-# --- the form in JupyterLab
-
-
-@pytest.mark.browser
-def test_a_slider_in_jupyterlab_moves_the_plan_and_asks_no_other_machine(browser, lab, tmp_path):
-    page = browser.page
-    page.set_default_timeout(90_000)
-    opened(page, lab(copied(NOTEBOOK, tmp_path)).format(NOTEBOOK.name))
-    verdict, charts = page.locator(VERDICT), page.locator(PICTURES)
-    assert charts.count() == len(plan.PICTURES)
-    assert "to a gap of" in verdict.inner_text(), "the form moved though nobody touched it"
-    said = verdict.inner_text()
-    slider = nudged(page, "work, times today", "ArrowRight", times=4)
-    page.wait_for_function("document.querySelector('.workbench-verdict').innerText.includes('to a gap of')")
-
-    assert "1.41" in slider.inner_text(), "the root of two after four steps of an eighth"
-    assert float(verdict.inner_text().split(" USD")[0].replace(",", "")) > float(said.split(" USD")[0].replace(",", ""))
-    assert "accelerators are committed" in charts.first.text_content()
-    assert len(browser.requests) > 100, "the recorder of requests records none"
-    assert browser.elsewhere == []

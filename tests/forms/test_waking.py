@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 import workbench as wb
-from tests.page import PICTURES, VERDICT, copied, nudged, opened
 from workbench.decision.coldstart import pool
 from workbench.forms import parts, waking
 from workbench.models.policies import Modal
@@ -145,27 +144,3 @@ def test_a_setting_that_cannot_be_is_refused_in_words_and_left_again(form, monke
     form.sliders["storage"].value = ""
     assert form.seen is not None
     assert form.pictures.specs
-
-
-# --- the form in JupyterLab
-
-
-@pytest.mark.browser
-def test_a_slider_in_jupyterlab_moves_the_cold_hump_and_asks_no_other_machine(browser, lab, tmp_path):
-    page = browser.page
-    page.set_default_timeout(90_000)
-    opened(page, lab(copied(NOTEBOOK, tmp_path)).format(NOTEBOOK.name))
-
-    verdict, charts = page.locator(VERDICT), page.locator(PICTURES)
-    assert charts.count() == 3
-    assert "simulated, 11,708 requests" in verdict.inner_text(), "the form moved though nobody touched it"
-    weights = page.locator(".widget-hslider", has_text="Size of the weights").locator(".widget-label")
-    assert "parameters.csv:" in weights.get_attribute("title"), "the rows"
-    slider = nudged(page, "Keep-alive", "ArrowLeft", picture=1)
-    page.wait_for_function("document.querySelector('.workbench-verdict').innerText.includes('simulated, 11,708')")
-
-    assert "2 min" in slider.inner_text()
-    assert "Kept for 120 s" in verdict.inner_text()
-    assert "meet a cold start and take" in charts.nth(1).text_content()
-    assert len(browser.requests) > 100, "the recorder of requests records none"
-    assert browser.elsewhere == []

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import workbench as wb
+from tests.narrow import narrow
 from workbench import charts
 from workbench.charts.exits import VOLATILITIES, ratios
 from workbench.decision.lockin.leaving import Leaving
@@ -17,7 +18,7 @@ from workbench.records import Lockin
 
 @cache
 def found(name: str) -> Leaving:
-    return wb.lockin(replace(wb.load(name), draws=256))
+    return wb.lockin(replace(narrow(name), draws=256))
 
 
 @pytest.mark.parametrize("name", ["tpu", "health"])

@@ -17,6 +17,7 @@ import pytest
 
 from tests import tiny
 from tests.models.twin import Twin
+from tests.narrow import narrowed
 from workbench import cli, traffic
 from workbench.models.policies import KeepAlive
 from workbench.models.simulation import Batching, simulate
@@ -222,8 +223,8 @@ def test_the_stamp_of_lockin_makes_the_same_json_again(run):
     assert run(*told["stamp"]["command"].split()[1:], "--json").json == told
 
 
-def test_people_read_what_leaving_costs_with_its_rows(run):
-    said = run("lockin", "tpu", *FEW)
+def test_people_read_what_leaving_costs_with_its_rows(run, tmp_path):
+    said = run("lockin", narrowed("tpu", tmp_path), *FEW)
     assert said.status == 0
     assert "Leaving AWS for GCP costs" in " ".join(said.out.split())
     assert "dependences.csv:" in said.out
@@ -337,8 +338,9 @@ def test_a_service_that_no_row_knows_is_exit_2(run, scenario):
 # --- portfolio
 
 
-def test_a_plan_prints_what_it_promises_and_the_same_again(run):
-    said = run("portfolio", "tpu", "--json")
+def test_a_plan_prints_what_it_promises_and_the_same_again(run, tmp_path):
+    tpu = narrowed("tpu", tmp_path)
+    said = run("portfolio", tpu, "--json")
     assert said.status == 0
     plan = said.json
     assert set(plan) >= {
@@ -358,11 +360,11 @@ def test_a_plan_prints_what_it_promises_and_the_same_again(run):
     assert known["pilot"]["pays"] == (known["pilot"]["worth"] > known["pilot"]["cost"])
     assert 0 < known["inputs"][0]["usd"] <= known["perfect_information"]
     assert all(entry["rows"] for entry in known["inputs"])
-    assert run("portfolio", "tpu", "--json").json == plan
+    assert run("portfolio", tpu, "--json").json == plan
 
 
-def test_a_plan_for_people_says_what_to_order_by_which_day(run):
-    said = run("portfolio", "tpu")
+def test_a_plan_for_people_says_what_to_order_by_which_day(run, tmp_path):
+    said = run("portfolio", narrowed("tpu", tmp_path))
     assert said.status == 0
     assert "Order by 2026-11-24" in said.out
     assert "less than all on demand" in said.out
@@ -1008,12 +1010,14 @@ def test_json_numbers_are_unrounded(chat):
     )
 
 
-@pytest.mark.parametrize("asked", ["decide tpu --why --budget 2e6", "portfolio tpu --risk", "export record tpu"])
-def test_the_command_that_makes_a_result_again_holds_every_option(run, asked):
+@pytest.mark.parametrize("asked", ["decide TPU --why --budget 2e6", "portfolio TPU --risk", "export record TPU"])
+def test_the_command_that_makes_a_result_again_holds_every_option(run, tmp_path, asked):
     few = FEW if asked.startswith("decide") else ()
-    told = run(*asked.split(), *few, "--json").json
+    tpu = narrowed("tpu", tmp_path)
+    words = [tpu if word == "TPU" else word for word in asked.split()]
+    told = run(*words, *few, "--json").json
     command = shlex.split(told["stamp"]["command"])[1:]
-    assert set(asked.split()) - {"2e6"} <= set(command)
+    assert set(words) - {"2e6"} <= set(command)
     assert run(*command, "--json").json["stamp"] == told["stamp"]
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import workbench as wb
+from tests.narrow import narrow
 from workbench import store
 from workbench.decision.lockin.leaving import Leaving
 from workbench.models import exit_cost
@@ -113,7 +114,7 @@ def test_who_does_switch_is_rarer_than_who_considers_it_by_more_than_an_order():
 def moved() -> Leaving:
     before, _ = told_bills()
     stated = Lockin(jurisdiction="US", rival="GCP", bill_per_month=before)
-    return wb.lockin(replace(wb.load("tpu"), draws=512, lockin=stated))
+    return wb.lockin(replace(narrow("tpu"), draws=512, lockin=stated))
 
 
 def told_bills() -> tuple[float, float]:

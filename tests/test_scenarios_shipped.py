@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import workbench as wb
+from tests.narrow import narrow
 from workbench import scenario as scenarios
 from workbench import store
 from workbench.decision import answer
@@ -187,6 +188,14 @@ def test_tpu_answer_costs_more_where_only_gpus_are_asked_for() -> None:
     assert kind(decided("tpu")) == HYPERSCALER
     assert gpus_only.answer.plan.head.price.gpu in GPUS
     assert gpus_only.answer.mean > decided("tpu").answer.mean
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_few_accelerators_lead_to_the_answer_of_all(name):
+    """What other tests stand on that ask about few, to be quick."""
+    few = wb.decide(replace(narrow(name), draws=DRAWS))
+    assert few.answer.plan.id == decided(name).answer.plan.id
+    assert len(few.study.outcomes) < 65
 
 
 def test_tpu_of_half_the_throughput_is_not_the_answer() -> None:

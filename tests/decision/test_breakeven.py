@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import workbench as wb
+from tests.narrow import narrow
 from workbench import face, store
 from workbench.decision import answer
 from workbench.decision.answer import Decision
@@ -32,7 +33,7 @@ def facts() -> Facts:
 
 @pytest.fixture(scope="module", params=QUESTIONS)
 def decision(request: pytest.FixtureRequest, facts: Facts) -> Decision:
-    scenario = face.changed(wb.load("chat"), draws=512)
+    scenario = face.changed(narrow("chat"), draws=512)
     return answer.decide(facts, replace(scenario, constraints=QUESTIONS[request.param]))
 
 
@@ -113,7 +114,7 @@ def test_at_each_other_flip_the_two_tie_as_well(decision):
 
 
 def test_one_feasible_option_has_nothing_to_flip(facts):
-    alone = face.changed(wb.load("chat"), draws=64)
+    alone = face.changed(narrow("chat"), draws=64)
     limits = Constraints(providers=("Nebius",), accelerators=("B200-SXM",), spot_allowed=False, max_commitment_months=0)
     made = answer.decide(facts, replace(alone, constraints=limits))
     assert len(made.study.outcomes) == 1
@@ -123,7 +124,7 @@ def test_one_feasible_option_has_nothing_to_flip(facts):
 
 def test_a_price_row_at_the_flip_ties_when_the_whole_question_is_asked_again(facts):
     """From the row itself: the seller's quote is exchanged in the facts, and everything is decided anew."""
-    scenario = replace(face.changed(wb.load("chat"), draws=512), constraints=QUESTIONS["serverless"])
+    scenario = replace(face.changed(narrow("chat"), draws=512), constraints=QUESTIONS["serverless"])
     first = answer.decide(facts, scenario)
     flip = price_flip(first)
     assert first.answer.plan.head.basis is Basis.SERVERLESS  # no bridge is priced by a serverless row
@@ -141,9 +142,7 @@ def test_a_price_row_at_the_flip_ties_when_the_whole_question_is_asked_again(fac
 
 def test_an_input_that_only_the_answer_uses_flips_within_its_range(facts):
     """A negotiated discount that may be lost: somewhere between the rival wins."""
-    scenario: Scenario = replace(
-        face.changed(wb.load("chat"), draws=256), constraints=QUESTIONS["H100 of four sellers"]
-    )
+    scenario: Scenario = replace(face.changed(narrow("chat"), draws=256), constraints=QUESTIONS["H100 of four sellers"])
     plain = answer.decide(facts, scenario)
     assert plain.rival is not None
     uncertain = replace(scenario, assumptions={"utilisation": Range(value=0.5, low=0.1, high=0.9)})

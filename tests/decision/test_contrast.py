@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import workbench as wb
+from tests.narrow import narrow
 from workbench import face, store
 from workbench.decision import answer
 from workbench.decision.answer import Decision
@@ -22,7 +23,7 @@ def facts() -> Facts:
 
 @pytest.fixture(scope="module")
 def decision(facts: Facts) -> Decision:
-    return answer.decide(facts, face.changed(wb.load("chat"), draws=64))
+    return answer.decide(facts, face.changed(narrow("chat"), draws=64))
 
 
 def test_every_plan_is_on_one_side(decision, facts):
@@ -51,7 +52,7 @@ def test_the_saving_is_the_difference_in_each_draw(decision):
 
 
 def test_without_another_kind_there_is_no_contrast(facts):
-    alone = replace(face.changed(wb.load("chat"), draws=64), constraints=Constraints(providers=("AWS", "Azure")))
+    alone = replace(face.changed(narrow("chat"), draws=64), constraints=Constraints(providers=("AWS", "Azure")))
     assert contrast(answer.decide(facts, alone).study) is None
 
 

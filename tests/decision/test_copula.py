@@ -11,6 +11,7 @@ from scipy import stats
 
 import workbench as wb
 from tests.decision.test_draws import SIZE, option, quantity, same
+from tests.narrow import narrow
 from workbench import face
 from workbench.decision.copula import Block, Tie, blocks, components, nearest, normal_correlation, ties
 from workbench.decision.draws import MARKET, draw, key, shock_key
@@ -183,7 +184,7 @@ def facts() -> Facts:
 
 
 def test_the_shipped_rows_fit_together_and_are_reached(facts):
-    study = wb.decide(wb.load("chat")).study
+    study = wb.decide(narrow("chat")).study
     assert study.together
     for block in study.together:
         assert block.adjusted == 0
@@ -200,7 +201,7 @@ def test_a_subject_that_names_no_two_inputs_is_refused_with_its_row(facts):
 
 
 def test_correlated_inputs_are_one_group_of_the_indices():
-    decision = wb.decide(face.changed(wb.load("chat"), draws=512))
+    decision = wb.decide(face.changed(narrow("chat"), draws=512))
     found = importance(decision.study)
     assert sum("(together)" in name for name in found.names) >= 2
     assert not {"growth_per_month", "market price"} & set(found.names)
@@ -209,7 +210,7 @@ def test_correlated_inputs_are_one_group_of_the_indices():
 
 
 def test_the_json_names_what_moves_together_with_its_rows():
-    told = wb.decide(face.changed(wb.load("chat"), draws=64)).as_dict()["correlated"]
+    told = wb.decide(face.changed(narrow("chat"), draws=64)).as_dict()["correlated"]
     assert {"market price", "growth_per_month"} in [set(block["inputs"]) for block in told]
     assert all(block["rows"] and block["adjusted"] == 0 for block in told)
 

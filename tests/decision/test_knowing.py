@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import workbench as wb
+from tests.narrow import narrow
 from workbench import prose_plan
 from workbench.cite import Cited
 from workbench.decision import knowing
@@ -18,7 +19,7 @@ NOISE = 0.1
 
 @pytest.fixture(scope="module")
 def decision():
-    return wb.decide(replace(wb.load("chat"), draws=2048))
+    return wb.decide(replace(narrow("chat"), draws=2048))
 
 
 def test_no_input_is_worth_more_than_knowing_everything(decision):
@@ -63,7 +64,7 @@ def test_what_tells_nothing_apart_is_worth_nothing(decision):
 
 @pytest.mark.parametrize("name", ["chat", "tpu"])
 def test_the_advice_says_four_things_and_cites_every_numeral(name):
-    decision = wb.decide(replace(wb.load(name), draws=256))
+    decision = wb.decide(replace(narrow(name), draws=256))
     told = str(prose_plan.advice(decision))
     assert all(f"{what}:" in told for what in ("Commit", "Order", "Keep free", "Find out"))
     found = purchase(decision.study.facts, decision.scenario)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import workbench as wb
+from tests.narrow import narrow
 from workbench import face
 from workbench.decision.answer import Decision
 from workbench.decision.draws import central
@@ -19,7 +20,7 @@ MONTHS = 36
 
 @pytest.fixture(scope="module")
 def decision() -> Decision:
-    return wb.decide(face.changed(wb.load("chat"), draws=2048))
+    return wb.decide(face.changed(narrow("chat"), draws=2048))
 
 
 def offers(decision: Decision, kind: str, basis: Basis) -> list[Option]:

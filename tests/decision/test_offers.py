@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import workbench as wb
+from tests.narrow import narrow, narrowed
 from workbench import formula, store
 from workbench.decision import answer
 from workbench.decision.draws import draw, key
@@ -305,15 +306,17 @@ def test_a_surer_row_lets_a_certificate_in_whatever_its_place(facts, chat):
 
 
 def test_a_token_of_a_smaller_model_is_less_work(facts, chat):
-    small = replace(chat, draws=64, demand=replace(chat.demand, model_billion_parameters=13.0))
-    large, less = (answer.decide(facts, s).answer.mean for s in (replace(chat, draws=64), small))
+    large = replace(narrow("chat"), draws=64)
+    small = replace(large, demand=replace(chat.demand, model_billion_parameters=13.0))
+    large, less = (answer.decide(facts, s).answer.mean for s in (large, small))
     assert less < large / 2
 
 
 def test_a_line_more_in_the_file_moves_no_draw(chat, tmp_path):
     """The same scenario with a comment above it: the same figures."""
-    text = (store.folder() / "scenarios" / "chat.toml").read_text(encoding="utf-8")
+    few = Path(narrowed("chat", tmp_path))
+    text = few.read_text(encoding="utf-8")
     path = tmp_path / "again.toml"
     path.write_text("# a line more\n" + text, encoding="utf-8")
-    means = [wb.decide(replace(wb.load(s), draws=64)).answer.mean for s in ("chat", path)]
+    means = [wb.decide(replace(wb.load(s), draws=64)).answer.mean for s in (few, path)]
     assert means[0] == means[1]

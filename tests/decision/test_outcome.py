@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import workbench as wb
+from tests.narrow import narrow
 from workbench import face, store
 from workbench.decision import answer, outcome
 from workbench.decision.answer import Decision
@@ -24,7 +24,7 @@ FEW = 128
 
 @pytest.fixture(scope="module")
 def chat() -> Scenario:
-    return face.changed(wb.load("chat"), draws=FEW)
+    return face.changed(narrow("chat"), draws=FEW)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import workbench as wb
+from tests.narrow import narrow
 from workbench import charts, cli, face
 from workbench.decision import answer, value
 from workbench.decision.answer import Decision
@@ -20,7 +21,7 @@ BUDGET = 2e6
 
 @pytest.fixture(scope="module")
 def decision() -> Decision:
-    return wb.decide(face.changed(wb.load("chat"), draws=1024))
+    return wb.decide(face.changed(narrow("chat"), draws=1024))
 
 
 @pytest.fixture(scope="module")

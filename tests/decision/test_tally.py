@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import workbench as wb
+from tests.narrow import narrow
 from workbench import face
 from workbench.decision import loop, tally, value
 from workbench.decision.draws import MARKET
@@ -22,7 +22,7 @@ SCENARIOS = ("chat", "training")
 
 
 def studied(name: str, draws: int = 256) -> Study:
-    scenario = wb.load(name)
+    scenario = narrow(name)
     return study(face.facts(scenario.as_of), replace(scenario, draws=draws, months=MONTHS))
 
 

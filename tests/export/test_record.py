@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from tests.export.test_formats import HOSTILE
+from tests.narrow import narrow, narrowed
 from workbench import cli, face
 from workbench.export import record
 from workbench.records import Infeasible
@@ -26,7 +27,7 @@ READER = MarkdownIt("commonmark").enable("table")
 
 @pytest.fixture(scope="module")
 def made():
-    scenario = face.changed(face.load("tpu"), draws=256)
+    scenario = face.changed(narrow("tpu"), draws=256)
     return face.decide(scenario), face.portfolio(scenario)
 
 
@@ -50,6 +51,12 @@ def renamed(made, **texts):
     decision, found = made
     scenario = replace(decision.scenario, **texts)
     return replace(decision, study=replace(decision.study, scenario=scenario)), found
+
+
+@pytest.fixture(scope="module")
+def plain(made):
+    """The pieces of the record of a scenario whose every text is a letter."""
+    return tokens(record.record(*renamed(made, name="a", title="a", summary="a")))
 
 
 # --- what it says
@@ -99,8 +106,9 @@ def test_where_no_plan_is_possible_the_record_says_why(made):
 
 def harmless(text, plain):
     """The same blocks in the same order, and no kind of piece that the record does not have itself."""
-    assert [t for t, _ in tokens(text) if t.endswith("_open")] == [t for t, _ in tokens(plain) if t.endswith("_open")]
-    assert {t for t, _ in tokens(text)} <= {t for t, _ in tokens(plain)} | {"entity", "text_special"}
+    found = tokens(text)
+    assert [t for t, _ in found if t.endswith("_open")] == [t for t, _ in plain if t.endswith("_open")]
+    assert {t for t, _ in found} <= {t for t, _ in plain} | {"entity", "text_special"}
     assert all(c.isprintable() for line in text.split("\n") for c in line)
     assert "@" not in text
     assert not re.search(r"://|www\.", text)
@@ -109,17 +117,14 @@ def harmless(text, plain):
 
 
 @pytest.mark.parametrize("hostile", [*HOSTILE, *MARKED], ids=ascii)
-def test_hostile_text_stays_text(hostile, made, text):
-    told = record.record(*renamed(made, name=hostile, title=hostile, summary=hostile))
-    plain = record.record(*renamed(made, name="a", title="a", summary="a"))
-    harmless(told, plain)
+def test_hostile_text_stays_text(hostile, made, plain):
+    harmless(record.record(*renamed(made, name=hostile, title=hostile, summary=hostile)), plain)
 
 
 @settings(derandomize=True, deadline=None, max_examples=25)
 @given(title=st.text(min_size=1, max_size=200), summary=st.text(min_size=1, max_size=300))
-def test_no_text_of_a_scenario_is_markdown(made, title, summary):
-    told = record.record(*renamed(made, title=title, summary=summary))
-    harmless(told, record.record(*renamed(made, title="a", summary="a")))
+def test_no_text_of_a_scenario_is_markdown(made, plain, title, summary):
+    harmless(record.record(*renamed(made, title=title, summary=summary)), plain)
 
 
 @given(st.text(max_size=60))
@@ -132,16 +137,16 @@ def test_a_command_stays_code(text):
 # --- the command
 
 
-def test_the_command_in_the_record_makes_it_again(capsys):
-    assert cli.main(["export", "record", "finetune"]) == 0
+def test_the_command_in_the_record_makes_it_again(capsys, tmp_path):
+    assert cli.main(["export", "record", narrowed("finetune", tmp_path)]) == 0
     text = capsys.readouterr().out
     command = re.search(r"again: `(workbench [^`]+)`", text).group(1)
     assert cli.main(shlex.split(command)[1:]) == 0
     assert capsys.readouterr().out == text
 
 
-def test_json_holds_the_text_the_decision_and_the_plan(capsys):
-    assert cli.main(["export", "record", "finetune", "--json"]) == 0
+def test_json_holds_the_text_the_decision_and_the_plan(capsys, tmp_path):
+    assert cli.main(["export", "record", narrowed("finetune", tmp_path), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["format"] == "record"
     assert found["text"].startswith("# ")

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import workbench as wb
+from tests.narrow import narrow
 from workbench import exit_prose
 from workbench.decision.lockin.leaving import Leaving
 from workbench.decision.lockin.timing import NOW, WAIT, advised
@@ -21,7 +22,7 @@ MONTHS = 18
 
 @cache
 def found(name: str = "tpu", **stated: object) -> Leaving:
-    return wb.lockin(replace(wb.load(name), draws=128, lockin=Lockin(**{"jurisdiction": "US", **stated})))
+    return wb.lockin(replace(narrow(name), draws=128, lockin=Lockin(**{"jurisdiction": "US", **stated})))
 
 
 # --- windows
@@ -136,7 +137,7 @@ def test_who_leaves_at_once_needs_no_hedge():
 
 
 def test_more_people_to_keep_it_warm_cost_in_proportion():
-    scenario = replace(wb.load("health"), draws=128)
+    scenario = replace(narrow("health"), draws=128)
     one, two = (
         wb.lockin(replace(scenario, assumptions={"engineers_per_extra_provider": n})).standby for n in (0.5, 1.0)
     )
@@ -145,7 +146,7 @@ def test_more_people_to_keep_it_warm_cost_in_proportion():
 
 
 def test_the_hedge_is_worth_more_where_prices_move_more():
-    scenario = replace(wb.load("finetune"), draws=128)
+    scenario = replace(narrow("finetune"), draws=128)
     calm, wild = (
         wb.lockin(replace(scenario, assumptions={"offer_volatility": v, "price_correlation": 0.0})).standby
         for v in (0.0, 0.3)

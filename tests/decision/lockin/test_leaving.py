@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import workbench as wb
+from tests.narrow import narrow
 from workbench import exit_prose
 from workbench.decision import options
 from workbench.decision.lockin.bill import day_of
@@ -26,7 +27,7 @@ LAW = settings(max_examples=60, deadline=None, derandomize=True)
 
 @cache
 def asked(name: str = "tpu") -> Scenario:
-    return replace(wb.load(name), draws=DRAWS)
+    return replace(narrow(name), draws=DRAWS)
 
 
 @cache

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import workbench as wb
+from tests.narrow import narrow
 from workbench import exit_prose, store
 from workbench.decision.lockin.leaving import Leaving
 from workbench.decision.lockin.timing import WAIT
@@ -18,7 +19,7 @@ DRAWS = 256
 
 @cache
 def owned(name: str = "tpu", **changes: object) -> Leaving:
-    scenario = replace(wb.load(name), draws=DRAWS, lockin=Lockin(jurisdiction="US", rival="owned"))
+    scenario = replace(narrow(name), draws=DRAWS, lockin=Lockin(jurisdiction="US", rival="owned"))
     return wb.lockin(replace(scenario, **changes))
 
 

@@ -16,6 +16,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+"""As the command line has it, before NumPy is there: a second thread of each worker spins in the other's way."""
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

@@ -29,12 +29,16 @@ def narrow(name: str) -> Scenario:
     return replace(scenario, constraints=replace(limits, accelerators=FEW.get(name, limits.accelerators)))
 
 
-def narrowed(name: str, folder: Path, *keys: str) -> str:
-    """A file of the same for the command line, with more keys of its constraints where they are given."""
+def text_of(name: str) -> str:
+    """The same as the text of a scenario file."""
     text = (SCENARIOS / f"{name}.toml").read_text(encoding="utf-8")
     before, table, after = text.partition("\n[constraints]\n")
-    kept = "\n".join(line for line in after.splitlines() if not line.startswith("accelerators"))
+    kept = (line for line in after.splitlines() if not line.startswith("accelerators"))
+    return "\n".join([before, table.strip("\n"), f"accelerators = {list(FEW[name])}", *kept, ""])
+
+
+def narrowed(name: str, folder: Path) -> str:
+    """The path of a file of the same, for the command line."""
     path = folder / f"{name}.toml"
-    lines = [before, table.strip("\n"), f"accelerators = {list(FEW[name])}", *keys, kept, ""]
-    path.write_text("\n".join(lines), encoding="utf-8")
+    path.write_text(text_of(name), encoding="utf-8")
     return str(path)

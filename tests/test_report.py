@@ -14,16 +14,17 @@ import nbformat
 import pytest
 
 import workbench as wb
+from tests.narrow import text_of
 from workbench import cite, cli, report, shelf
 from workbench.cite import numerals
 from workbench.records import Evidence, WorkbenchError
 
 HOSTILE = "<script>alert(1)</script> ../../x \"quoted' ambulance 🚑"
-CHAT = (Path(report.store.folder()) / "scenarios" / "chat.toml").read_text(encoding="utf-8")
+CHAT = text_of("chat")
 
 
 def small(folder: Path, file: str, **strings: str) -> Path:
-    """The chat scenario with few draws, and with other strings under its own keys."""
+    """The chat scenario with few draws of few options, and with other strings under its own keys."""
     text = re.sub(r"(?m)^draws = .*$", "draws = 256", CHAT)
     for key, value in strings.items():
         text = re.sub(

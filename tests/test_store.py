@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests import tiny
+from tests.narrow import narrow
 from tests.tiny import assumption, price, service
 from workbench import store
 from workbench.decision import answer
@@ -587,9 +588,7 @@ def test_a_wrong_price_reaches_the_decision_only_without_its_correction(uncorrec
 
 @pytest.fixture(scope="module")
 def chat_by_few_draws() -> Scenario:
-    from workbench import face
-
-    return face.changed(face.load("chat"), draws=256)
+    return replace(narrow("chat"), draws=64)
 
 
 # --- everything that was collected is carried over

@@ -19,7 +19,7 @@ NOISE = 0.1
 
 @pytest.fixture(scope="module")
 def decision():
-    return wb.decide(replace(narrow("chat"), draws=2048))
+    return wb.decide(replace(wb.load("chat"), draws=2048))
 
 
 def test_no_input_is_worth_more_than_knowing_everything(decision):

@@ -202,7 +202,7 @@ def test_a_hostile_name_or_title_adds_nothing_to_the_object(text, form, found):
     assert nameless(read(form, made), manifest.label(text)) == nameless(plain, "small")
 
 
-@settings(derandomize=True, deadline=None, max_examples=40)
+@settings(derandomize=True, deadline=None, max_examples=25)
 @given(name=st.text(min_size=1, max_size=200), title=st.text(max_size=300))
 def test_no_text_of_a_scenario_leaves_its_comment(form, found, name, title):
     parsed(form, formats.written(form, renamed(found, name, title)).text, name)

@@ -22,6 +22,8 @@ from workbench.models.simulation import Simulation, simulate
 from workbench.records import WorkbenchError
 
 LAW = settings(max_examples=150, deadline=None, derandomize=True)
+SLOW = {"ray": 40}
+"""Examples where the twin walks through ten ticks for each second."""
 GRID = st.integers(0, 40).map(lambda k: k / 4)
 """Times on a grid of quarters, so that things happen at one moment often."""
 
@@ -94,7 +96,7 @@ def assert_equal_to_the_twin(trace, policy, batching=None, mean_life_s=np.inf):
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_the_kernel_equals_its_readable_twin_to_the_last_bit(name):
-    @LAW
+    @settings(LAW, max_examples=SLOW.get(name, LAW.max_examples))
     @given(trace=traces(), policy=POLICIES[name])
     def law(trace, policy):
         assert_equal_to_the_twin(trace, policy)
@@ -109,7 +111,7 @@ def test_with_batching_and_failures_too(name):
         prompt_s=st.sampled_from([0.0, 0.25]),
     )  # fmt: skip
 
-    @settings(LAW, max_examples=60)
+    @settings(LAW, max_examples=min(60, SLOW.get(name, 60)))
     @given(trace=traces(), policy=POLICIES[name], batching=batching, life=st.sampled_from([np.inf, 60.0]))
     def law(trace, policy, batching, life):
         assert_equal_to_the_twin(trace, policy, batching, life)

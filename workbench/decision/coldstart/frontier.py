@@ -107,7 +107,7 @@ class Frontier:
 
     def as_dict(self) -> dict[str, Any]:
         """What the command line prints with --json; money in USD a month."""
-        chosen, asked, traffic = self.chosen, self.load.asked, self.load.traffic
+        chosen, asked, traffic, best = self.chosen, self.load.asked, self.load.traffic, self.best
         return {
             "scenario": self.load.scenario.name, "as_of": self.load.scenario.as_of.isoformat(),
             **summary(chosen.run), "replica_hours": chosen.replica_hours, "cost_usd": chosen.cost_usd,
@@ -115,7 +115,7 @@ class Frontier:
             "policy": chosen.label, "offer": chosen.capacity.name, "kind": chosen.capacity.kind,
             "objective": {"p": asked.p, "limit_s": asked.limit_s, "met": chosen.met, "confidence": chosen.confidence,
                           "attainment": chosen.run.attainment},
-            "frontier": [_listed(p, p in self.best) for p in self.points],
+            "frontier": [_listed(p, p in best) for p in self.points],
             "stages": [{"stage": n, "seconds": s} for n, s in chosen.capacity.waking.stages],
             "cold_start_mean_s": chosen.capacity.waking.mean_s,
             "tiers": [{"tier": n, "share": share, "seconds": s} for n, share, s in chosen.capacity.waking.tiers],

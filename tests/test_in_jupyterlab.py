@@ -62,7 +62,7 @@ def test_a_slider_in_jupyterlab_moves_the_cold_hump_and_asks_no_other_machine(sh
 
 @pytest.mark.browser
 def test_a_slider_in_jupyterlab_moves_the_bill_and_the_advice_and_asks_no_other_machine(shown):
-    page = shown("03_lock_in.ipynb", "exits.form(")
+    page = shown("03_lock_in.ipynb", "from workbench.forms import exits")
 
     verdict, pictures = page.locator(VERDICT), page.locator(PICTURES)
     assert pictures.count() == len(exits.PICTURES)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.models.twin import Twin
-from workbench.models import queueing
+from workbench.models import autoscalers, control, fleet, kernel, queueing, replicas
 from workbench.models.policies import (
     Batching,
     Fixed,
@@ -143,6 +143,15 @@ def test_a_pool_that_is_crowded_for_a_moment_equals_its_twin(cold_start_s):
     random = np.random.default_rng(5)
     arrivals = np.sort(np.concatenate([random.uniform(0, 1e5, 300), 5e4 + random.uniform(0, 1e-3, 1_500)]))
     assert_equal_to_the_twin((arrivals, random.exponential(1.0, arrivals.size)), KeepAlive(9.0, cold_start_s))
+
+
+@pytest.mark.parametrize("module", [autoscalers, control, fleet, kernel, replicas], ids=lambda m: m.__name__)
+def test_a_compiled_function_stands_below_those_that_it_calls(module):
+    """What is not there yet cannot be part of its name, and the loop kept on disk under it would outlive a change."""
+    line = {n: f.py_func.__code__.co_firstlineno for n, f in vars(module).items()
+            if hasattr(f, "py_func") and f.py_func.__module__ == module.__name__}  # fmt: skip
+    used = {n: vars(module)[n].py_func.__code__.co_names for n in line}
+    assert [(n, u) for n in line for u in used[n] if u in line and line[u] > line[n]] == []
 
 
 # --- theory

@@ -84,27 +84,6 @@ def skip(rule: Any, state: Any, ring: Any, until: Any, area: Any) -> None:
 
 
 @part
-def decide(
-    kind: Any, rule: Any, state: Any, ring: Any, now: Any, present: Any, area: Any, ready: Any, replicas: Any
-) -> Any:
-    """The number of replicas that a tick asks for, within the policy's least and most.
-
-    `present` requests are in the system, `area` is the integral of their number, `ready` of `replicas` can serve.
-    """
-    state[TICK] += 1
-    state[NEXT] = state[ORIGIN] + (state[TICK] + 1) * rule[PERIOD]
-    if kind == KPA:
-        desired = kpa(rule, state, ring, now, area, ready, replicas)
-    elif kind == HPA:
-        desired = keda(rule, state, ring, now, present, replicas)
-    elif kind == RAY:
-        desired = ray(rule, state, ring, present, area, ready, replicas)
-    else:
-        desired = tracking(rule, state, now, present, area, replicas)
-    return min(max(desired, rule[LEAST]), rule[MOST])
-
-
-@part
 def recent_most(ring: Any, start: Any, length: Any, number: Any, value: Any) -> Any:
     """The highest of the values handed in under the last `length` numbers, this one included."""
     ring[start + number % length] = value
@@ -114,6 +93,26 @@ def recent_most(ring: Any, start: Any, length: Any, number: Any, value: Any) -> 
         if ring[start + length + k] > number - length:
             most = max(most, ring[start + k])
     return most
+
+
+@part
+def to_zero(rule: Any, state: Any, now: Any, desired: Any, replicas: Any) -> Any:
+    """Knative's way to nothing: active for a stable window, then inactive, the activator in the path for a grace."""
+    if desired > 0 or rule[LEAST] > 0:
+        if desired > 0 and state[ACTIVE] == 0:
+            state[ACTIVE], state[ACTIVE_SINCE] = 1.0, now
+        return desired
+    if replicas == 0:
+        return 0.0
+    if state[ACTIVE] > 0:
+        if now - state[ACTIVE_SINCE] < rule[WINDOW]:
+            return 1.0
+        state[ACTIVE], state[INACTIVE_SINCE] = 0.0, now
+        if state[PROXY_SINCE] == NEVER:
+            state[PROXY_SINCE] = now
+    if now - state[PROXY_SINCE] >= rule[GRACE] and now - state[INACTIVE_SINCE] >= rule[RETENTION]:
+        return 0.0
+    return replicas
 
 
 @part
@@ -144,26 +143,6 @@ def kpa(rule: Any, state: Any, ring: Any, now: Any, area: Any, ready: Any, repli
     elif state[PROXY_SINCE] == NEVER:
         state[PROXY_SINCE] = now
     return to_zero(rule, state, now, desired, replicas)
-
-
-@part
-def to_zero(rule: Any, state: Any, now: Any, desired: Any, replicas: Any) -> Any:
-    """Knative's way to nothing: active for a stable window, then inactive, the activator in the path for a grace."""
-    if desired > 0 or rule[LEAST] > 0:
-        if desired > 0 and state[ACTIVE] == 0:
-            state[ACTIVE], state[ACTIVE_SINCE] = 1.0, now
-        return desired
-    if replicas == 0:
-        return 0.0
-    if state[ACTIVE] > 0:
-        if now - state[ACTIVE_SINCE] < rule[WINDOW]:
-            return 1.0
-        state[ACTIVE], state[INACTIVE_SINCE] = 0.0, now
-        if state[PROXY_SINCE] == NEVER:
-            state[PROXY_SINCE] = now
-    if now - state[PROXY_SINCE] >= rule[GRACE] and now - state[INACTIVE_SINCE] >= rule[RETENTION]:
-        return 0.0
-    return replicas
 
 
 @part
@@ -225,6 +204,27 @@ def tracking(rule: Any, state: Any, now: Any, present: Any, area: Any, replicas:
         return replicas
     state[SINCE], state[COUNT] = now, 1.0
     return want
+
+
+@part
+def decide(
+    kind: Any, rule: Any, state: Any, ring: Any, now: Any, present: Any, area: Any, ready: Any, replicas: Any
+) -> Any:
+    """The number of replicas that a tick asks for, within the policy's least and most.
+
+    `present` requests are in the system, `area` is the integral of their number, `ready` of `replicas` can serve.
+    """
+    state[TICK] += 1
+    state[NEXT] = state[ORIGIN] + (state[TICK] + 1) * rule[PERIOD]
+    if kind == KPA:
+        desired = kpa(rule, state, ring, now, area, ready, replicas)
+    elif kind == HPA:
+        desired = keda(rule, state, ring, now, present, replicas)
+    elif kind == RAY:
+        desired = ray(rule, state, ring, present, area, ready, replicas)
+    else:
+        desired = tracking(rule, state, now, present, area, replicas)
+    return min(max(desired, rule[LEAST]), rule[MOST])
 
 
 # --- policies without a clock: asked at every event

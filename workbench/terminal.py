@@ -140,10 +140,10 @@ def show_leaving(found: "Leaving", console: Console | None = None) -> None:
     """Print what leaving would take, each sentence with the rows that its largest figure rests on."""
     from workbench import exit_prose
 
-    console, scenario = console or Console(highlight=False), found.scenario
+    console, scenario = console or plain_console(), found.scenario
     console.print(f"[bold]{titled(scenario)}[/bold]: leaving, as of {scenario.as_of}")
     for text in exit_prose.sentences(found):
-        console.print(escape(str(text).strip()))
+        console.print(shown(str(text).strip()))
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("month", "bill", "saving", "brings", "pays in"):
         table.add_column(title, justify="right", no_wrap=True)
@@ -155,9 +155,9 @@ def show_leaving(found: "Leaving", console: Console | None = None) -> None:
     console.print(_both_ways(found))
     for part in found.parts:
         rows = ", ".join(dict.fromkeys(r for q in found.cited.get(part, ()) for r in q.rows[:1]))
-        console.print(f"{words(part)}: {found.parts[part]:,.0f} USD" + escape(f" [{rows}]" if rows else ""))
-    console.print(f"[dim]{escape(', '.join(f'{k} {v}' for k, v in found.stamp.items() if k != 'command'))}[/dim]")
-    console.print(f"[dim]again: {escape(str(found.stamp.get('command', '')))}[/dim]")
+        console.print(f"{words(part)}: {found.parts[part]:,.0f} USD" + shown(f" [{rows}]" if rows else ""))
+    console.print(f"[dim]{shown(', '.join(f'{k} {v}' for k, v in found.stamp.items() if k != 'command'))}[/dim]")
+    console.print(f"[dim]again: {shown(str(found.stamp.get('command', '')))}[/dim]", soft_wrap=True)
 
 
 LEADING = 3

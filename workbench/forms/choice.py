@@ -14,7 +14,7 @@ from workbench import scenario as scenarios
 from workbench.decision import contrast
 from workbench.decision.answer import Decision
 from workbench.forms.dials import Dial, dials
-from workbench.forms.parts import FEW, Pictures, Resting, Sliders, back, columns, refusal
+from workbench.forms.parts import FEW, Pictures, Resting, Sliders, back, columns, put, refusal
 from workbench.records import Facts, Scenario, WorkbenchError
 
 COMPETING = 12
@@ -91,11 +91,7 @@ class Form(widgets.VBox):
         self._rest(change)
 
     def _reset(self, _: Any) -> None:
-        for dial in self.dials:
-            self.sliders[dial.name].unobserve(self._moved, "value")
-            self.sliders[dial.name].value = self._turned.starts[dial.name]
-            self.sliders[dial.name].observe(self._moved, "value")
-        self._moved(None)
+        put(self.sliders, self._turned.starts, self._moved)
 
 
 def form(scenario: Scenario) -> Form:

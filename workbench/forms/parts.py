@@ -1,7 +1,7 @@
 """What every form is made of: dials as sliders, charts that follow, and what is asked while one moves and at rest."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from html import escape
 from math import floor, isclose, log2, log10
@@ -81,6 +81,15 @@ def back(act: Callable[[Any], None]) -> widgets.Button:
     button = widgets.Button(description="Back to the scenario", layout=widgets.Layout(width="max-content"))
     button.on_click(act)
     return button
+
+
+def put(sliders: Mapping[str, widgets.Widget], values: Mapping[str, Any], moved: Callable[[Any], None]) -> None:
+    """Set sliders to values without a word, then say once that something moved."""
+    for name, each in sliders.items():
+        each.unobserve(moved, "value")
+        each.value = values[name]
+        each.observe(moved, "value")
+    moved(None)
 
 
 # --- the charts

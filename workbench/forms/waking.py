@@ -16,7 +16,7 @@ from workbench.charts import waking as waking_charts
 from workbench.charts.canvas import HALF
 from workbench.decision.coldstart import pool as pools
 from workbench.decision.coldstart.pool import Options, Pool, Seen, Setting
-from workbench.forms.parts import Pictures, Resting, back, columns, refusal
+from workbench.forms.parts import Pictures, Resting, back, columns, put, refusal
 from workbench.prose_waking import seconds
 from workbench.records import Facts, WorkbenchError
 
@@ -170,12 +170,7 @@ class WakingForm(widgets.VBox):
 
     def _reset(self, _: Any) -> None:
         assert self.start is not None
-        first = pools.setting(self.start)
-        for name, each in self.sliders.items():
-            each.unobserve(self._moved, "value")
-            each.value = getattr(first, name)
-            each.observe(self._moved, "value")
-        self._moved(None)
+        put(self.sliders, vars(pools.setting(self.start)), self._moved)
 
 
 ANSWERS = {

@@ -83,6 +83,11 @@ def many(count: float, noun: str) -> str:
     return noun if plain(count, "") == "1" else f"{noun}s"
 
 
+def so_many(count: float, noun: str) -> str:
+    """A whole number with its noun: `1 month`, `1,200 months`."""
+    return f"{count:,.0f} {many(count, noun)}"
+
+
 def words(name: str) -> str:
     """The name of an input as people say it."""
     name = re.sub(r"_h\b", "_hours", re.sub(r"\bre_", "re-", name))

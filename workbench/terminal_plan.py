@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from workbench import prose, prose_plan
-from workbench.cite import many
+from workbench.cite import many, so_many
 from workbench.decision.portfolio.futures import FUTURES
 from workbench.prose_plan import alike, way
 from workbench.terminal import plain_console, shown, titled
@@ -42,7 +42,7 @@ def show(found: "Purchase", risks: Sequence[Mapping[str, Any]] = (), console: Co
         console.print(shown(
             f"Where demand cannot be forecast: commit to {rule['accelerators']:g} of {rule['commit']} once the same "
             f"work has cost {prose.usd(rule['threshold_usd'])} on {rule['instead_of']} within "
-            f"{_counted(rule['term_months'], 'month')}; never dearer than {rule['ratio']:g} times what hindsight would "
+            f"{so_many(rule['term_months'], 'month')}; never dearer than {rule['ratio']:g} times what hindsight would "
             "pay."))  # fmt: skip
     if found.learning is not None:
         console.print(shown(str(prose_plan.find_out(found.learning))))
@@ -52,12 +52,8 @@ def show(found: "Purchase", risks: Sequence[Mapping[str, Any]] = (), console: Co
     console.print(f"[dim]again: {shown(str(found.stamp.get('command', '')))}[/dim]", soft_wrap=True)
 
 
-def _counted(number: float, noun: str) -> str:
-    return f"{number:,.0f} {many(number, noun)}"
-
-
 def _verdict(found: "Purchase") -> str:
-    cost = f"{prose.usd(found.cost)} over {_counted(found.scenario.months, 'month')} at the median inputs"
+    cost = f"{prose.usd(found.cost)} over {so_many(found.scenario.months, 'month')} at the median inputs"
     if not any(order["kind"] == "reserved" for order in found.schedule):
         return f"Commit to nothing: the plan costs {cost}, and no commitment on offer makes it cheaper."
     if found.on_demand_only is None:
@@ -103,8 +99,8 @@ def _order(o: Mapping[str, Any]) -> str:
         hurry = " (late if the lead time is the longest: then bridge the wait on demand)"
     else:
         hurry = f", by {cautious} if the lead time is the longest" if cautious != o["order_by"] else ""
-    what = f"{_counted(o['accelerators'], 'accelerator')} of {o['offer']}, from {o['starts']}"
-    return f"Order by {o['order_by']}{hurry}: {what} for {_counted(o['term_months'], 'month')}, {o['usd']:,.0f} USD."
+    what = f"{so_many(o['accelerators'], 'accelerator')} of {o['offer']}, from {o['starts']}"
+    return f"Order by {o['order_by']}{hurry}: {what} for {so_many(o['term_months'], 'month')}, {o['usd']:,.0f} USD."
 
 
 def _frontier(risks: Sequence[Mapping[str, Any]]) -> Table:

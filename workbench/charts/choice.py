@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.charts.canvas import (  # isort: skip
     COLOURS, LINES, NARROW, ROW, TALL, TEXT, THOUSAND, WIDE, chart, framed, layered, library, marks, money,
 )  # fmt: skip
-from workbench.cite import many, plain, words
+from workbench.cite import plain, so_many, words
 from workbench.decision import contrast as kinds
 from workbench.decision.contrast import Contrast
 from workbench.prose import of_hundred, usd
@@ -112,7 +112,7 @@ def _course(decision: "Decision", found: Contrast | None) -> str:
         return f"The {who} is cheaper in every month: by {usd(gap[0])} in the first, {usd(gap[-1])} in the last"
     dear = len(gap) - cheaper
     when = "at first" if (gap[:dear] <= 0).all() else "at the end" if (gap[cheaper:] <= 0).all() else "in between"
-    return f"The {who} is cheaper in {cheaper} of {len(gap)} {many(len(gap), 'month')}; {when} the {whom} is"
+    return f"The {who} is cheaper in {cheaper} of {so_many(len(gap), 'month')}; {when} the {whom} is"
 
 
 YEAR = 12

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from workbench.cite import many
+from workbench.cite import so_many
 from workbench.decision.binding import bind, gpus_per_replica, job_gpus
 from workbench.decision.desk import Desk, age_days
 from workbench.records import Basis, Facts, Price, Quantity, Scenario, WorkbenchError
@@ -45,7 +45,7 @@ class Option:
 
     @property
     def terms(self) -> str:
-        term = f" {self.term_months} {many(self.term_months, 'month')}" if self.term_months else ""
+        term = f" {so_many(self.term_months, 'month')}" if self.term_months else ""
         return self.basis.replace("_", " ") + term
 
     @property
@@ -157,10 +157,7 @@ def _choice(desk: Desk, price: Price, row: str) -> Iterator[Reason]:
     if price.term_months:
         most = wanted.max_commitment_months if wanted.max_commitment_months is not None else desk.scenario.months
         if price.term_months > most:
-            yield (
-                f"a commitment of {price.term_months} {many(price.term_months, 'month')} is beyond the {most} allowed",
-                row,
-            )
+            yield f"a commitment of {so_many(price.term_months, 'month')} is beyond the {most} allowed", row
     oldest = desk.assumption("oldest_usable_days")
     if age_days(price, day) > oldest.value:
         yield (

@@ -12,7 +12,7 @@ import numpy as np
 
 from workbench import face
 from workbench.charts import plan as pictures
-from workbench.cite import many
+from workbench.cite import so_many
 from workbench.decision.portfolio.capacity import Capacity
 from workbench.decision.portfolio.commitments import commitments, moved
 from workbench.decision.portfolio.purchase import Purchase, planned
@@ -62,7 +62,7 @@ class Planner(widgets.VBox):
         months = self.found.scenario.months
         gap = f"to a gap of {self.found.gap:.2%}"
         whole = "with nothing whole, while the slider moves" if solver is relaxed else gap
-        self.verdict.value = f"<p>{self.found.cost:,.0f} USD over {months} {many(months, 'month')}, {whole}</p>"
+        self.verdict.value = f"<p>{self.found.cost:,.0f} USD over {so_many(months, 'month')}, {whole}</p>"
         self.pictures.specs = [build(rows(self.found)).to_dict() for build, rows in PICTURES]
 
     def _whole(self, demand: Any, capacities: Sequence[Capacity], onboarding: Any, *, rules: Any) -> Plan:

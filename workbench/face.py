@@ -135,12 +135,14 @@ def _searched(trace: str | Path, columns: Mapping[str, str] | None) -> "Traffic"
 
 def _recorded(trace: str | Path, columns: Mapping[str, str] | None) -> "tuple[Traffic, Any]":
     """The requests of a trace, those without tokens of one each, and their service times where it has them."""
+    import numpy as np
+
     from workbench import traffic
     from workbench.decision.coldstart.waking import Traffic
 
     read = traffic.read(trace, columns=columns)
     sizes = read.tokens_in, read.tokens_out
-    tokens_in, tokens_out = (read.arrivals_s * 0 + 1 if size is None else size for size in sizes)
+    tokens_in, tokens_out = (np.ones_like(read.arrivals_s) if size is None else size for size in sizes)
     span = read.report.span_s
     long = f"{span:,.0f}" if span >= HUNDREDS else f"{span:.3g}"
     says = f"{read.report.rows:,} requests of {' '.join(Path(trace).name.split())} over {long} s"

@@ -210,9 +210,7 @@ def _measured(run: _Run, kernel_of: Callable[[_Run, int, Array, Array, Kept], fl
     if billed < 0:
         raise WorkbenchError("simulate", "requests wait and no replica will ever serve them", "allow more replicas")
     if bins[:, -1].any():
-        raise WorkbenchError(
-            "simulate", "a request takes more than a century", "give service and cold starts in seconds"
-        )
+        raise WorkbenchError("simulate", "a request takes over a century", "give service and cold starts in seconds")
     return Simulation(
         requests=run.arrivals.size - run.measured, replica_seconds=float(billed), tally=tally, bins=bins,
         span_s=float(run.arrivals[-1] - run.arrivals[run.measured]), warm_up_s=warm_up_s,
@@ -269,6 +267,7 @@ def _known(name: str, value: Any, allowed: tuple[str, ...]) -> None:
 
 
 def _rule(policy: Policy) -> Array:
+    """The policy as kernels read it."""
     if not hasattr(policy, "vector") or isinstance(policy, type):
         raise WorkbenchError("simulate", f"policy={policy!r} is no policy", "give one, such as KeepAlive(300, 5)")
     return policy.vector()

@@ -208,9 +208,8 @@ def runs(load: Load, tried: Sequence[Candidate], progress: Progress = lambda don
         for done, future in enumerate(as_completed(places), start=1):
             place = places[future]
             try:
-                if (
-                    made := future.result()
-                ).replica_seconds > 0:  # or nobody was there by the last arrival, for nothing
+                made = future.result()
+                if made.replica_seconds > 0:  # else nobody was there by the last arrival, which costs nothing
                     found[place] = point(load, *tried[place], made)
             except WorkbenchError as error:
                 if not error.what.startswith("saturated"):

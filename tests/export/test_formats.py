@@ -277,3 +277,20 @@ def test_json_holds_the_text_and_the_evidence(form, scenario, found, run):
     assert told["text"] == formats.written(form, found).text
     assert told["manifest"] == read(form, told["text"])
     assert set(EVIDENCE) <= set(told)
+
+
+def test_a_modal_app_runs_at_modal_where_another_who_sells_by_the_second_is_cheaper(scenario):
+    asked = face.load(scenario)
+    europe = replace(asked, constraints=replace(asked.constraints, market="Europe"))
+    anybody = face.coldstart(europe, only=formats.FORMATS["modal"].policy)
+    assert anybody.chosen.capacity.price.provider != "Modal"
+    made = formats.export("modal", europe)
+    assert {p["offer"].partition(" ")[0] for p in made.evidence["frontier"]} == {"Modal"}
+    assert made.evidence["cost_usd"] > anybody.chosen.cost_usd
+
+
+def test_a_modal_app_for_who_does_without_modal_is_refused(scenario):
+    asked = face.load(scenario)
+    elsewhere = replace(asked, constraints=replace(asked.constraints, providers=("RunPod",)))
+    with pytest.raises(Infeasible, match=r"a Modal app runs at Modal, which is not among constraints\.providers"):
+        formats.export("modal", elsewhere)

@@ -7,7 +7,7 @@ invisible is left.
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -39,6 +39,8 @@ class Format(NamedTuple):
     policy: type[Any]
     write: Callable[[str, Any, Serving, float], Manifest]
     text: Callable[[Mapping[str, Any]], str]
+    seller: str = ""
+    """Who alone can run it; empty where anybody can."""
 
 
 def as_yaml(document: Mapping[str, Any]) -> str:
@@ -54,7 +56,7 @@ FORMATS = {
     "knative": Format("Knative Service", Knative, kubernetes.knative, as_yaml),
     "keda": Format("KEDA ScaledObject", Keda, kubernetes.keda, as_yaml),
     "ray": Format("Ray Serve configuration", RayServe, frameworks.ray, as_yaml),
-    "modal": Format("Modal app", Modal, frameworks.modal, frameworks.modal_text),
+    "modal": Format("Modal app", Modal, frameworks.modal, frameworks.modal_text, "Modal"),
 }
 
 
@@ -99,8 +101,22 @@ def export(
         return recorded(scenario if isinstance(scenario, Scenario) else face.load(scenario))
     if form in PLANS:
         return planned(face.portfolio(scenario))
-    found = face.coldstart(scenario, progress=progress, only=FORMATS[form].policy, trace=trace, columns=columns)
+    if not isinstance(scenario, Scenario):
+        scenario = face.load(scenario)
+    found = face.coldstart(_sold(form, scenario), progress=progress, only=FORMATS[form].policy, trace=trace,
+                           columns=columns)  # fmt: skip
     return written(form, found)
+
+
+def _sold(form: str, scenario: Scenario) -> Scenario:
+    """The scenario among those who can run the format. Raises Infeasible where it does without them."""
+    seller, wanted = FORMATS[form].seller, scenario.constraints.providers
+    if not seller:
+        return scenario
+    if wanted and seller not in wanted:
+        raise Infeasible(f"scenario {scenario.name}", f"a {FORMATS[form].title} runs at {seller}, which is not among "
+                         "constraints.providers", "add it, or export another format")  # fmt: skip
+    return replace(scenario, constraints=replace(scenario.constraints, providers=(seller,)))
 
 
 def written(form: str, found: "Frontier") -> Export:

@@ -8,6 +8,7 @@ import csv
 import math
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -371,6 +372,13 @@ def test_a_slow_start_is_given_the_time_that_it_takes():
     quick, slow = (kubernetes.knative("a", Knative(START_S), ASKED, s) for s in (599.0, 1125.0))
     assert name not in template(quick)["metadata"]["annotations"]
     assert seconds(template(slow)["metadata"]["annotations"][name]) == 1140
+
+
+@pytest.mark.parametrize("slowest_s, timeout_s", [(200.0, None), (400.0, 430), (1125.0, 600)])
+def test_a_request_may_wait_for_a_start_as_long_as_the_cluster_allows(slowest_s, timeout_s):
+    made = kubernetes.knative("a", Knative(START_S), replace(ASKED, limit_s=30.0), slowest_s)
+    assert template(made)["spec"].get("timeoutSeconds") == timeout_s
+    assert any("timeoutSeconds to 1155" in line for line in made.elsewhere) == (slowest_s > 600)
 
 
 # --- names

@@ -24,6 +24,8 @@ PROMETHEUS = "http://prometheus-operated.monitoring.svc:9090"
 """Where the Prometheus operator puts it."""
 WAKING_S = 60
 """Requests of so long keep a fleet that may go to nothing awake: rates need several scrapes."""
+TIMEOUT_S, LONGEST_TIMEOUT_S = 300, 600
+"""Of a request, its wait included: Knative's default, and the most that ConfigMap config-defaults allows as shipped."""
 DEADLINE_S = 600
 """How long a revision may take to become ready where it does not say: progress-deadline of config-deployment."""
 MINUTE_S = 60
@@ -85,11 +87,14 @@ def knative(name: str, policy: Knative, asked: Serving, slowest_s: float) -> Man
     annotations = {f"autoscaling.knative.dev/{n}": v for n, v in annotations.items()}
     if slowest_s >= DEADLINE_S:  # or a revision that is still starting is given up
         annotations["serving.knative.dev/progress-deadline"] = f"{(slowest_s // MINUTE_S + 1) * MINUTE_S:.0f}s"
+    waits: dict[str, Any] = {}
+    if slowest_s + asked.limit_s > TIMEOUT_S:  # or a request that waits for a start is cut off
+        waits["timeoutSeconds"] = int(min(slowest_s + asked.limit_s, LONGEST_TIMEOUT_S))
     document = {
         "apiVersion": "serving.knative.dev/v1", "kind": "Service", "metadata": {"name": label(name)},
         "spec": {"template": {
             "metadata": {"annotations": annotations},
-            "spec": {"containerConcurrency": held["containerConcurrency"], **_pod(asked, policy.concurrency)},
+            "spec": {"containerConcurrency": held["containerConcurrency"], **waits, **_pod(asked, policy.concurrency)},
         }},
     }  # fmt: skip
     return Manifest(document=document, rounded=rounded, elsewhere=tuple(_of_the_cluster(policy, asked, slowest_s)),
@@ -139,9 +144,11 @@ def _of_the_cluster(policy: Knative, asked: Serving, slowest_s: float) -> Iterat
     yield f"the autoscaler's tick of {policy.tick_s:g} s is fixed in its source"
     if policy.max_replicas is None:
         yield "max-scale 0 sets no limit, as simulated: set one as a cap on what may be spent"
-    yield (f"a start takes up to {slowest_s:.0f} s, and a request may wait for it: timeoutSeconds (300 as shipped, at "
-           "most max-revision-timeout-seconds of ConfigMap config-defaults, 600 as shipped) cuts off longer ones, "
-           "which the simulation does not")  # fmt: skip
+    if slowest_s + asked.limit_s > LONGEST_TIMEOUT_S:
+        yield (f"a start takes up to {slowest_s:.0f} s, and a request may wait for it: timeoutSeconds cuts off what "
+               f"takes longer, which the simulation does not. Raise max-revision-timeout-seconds of ConfigMap "
+               f"config-defaults ({LONGEST_TIMEOUT_S} as shipped) and timeoutSeconds to "
+               f"{slowest_s + asked.limit_s:.0f}")  # fmt: skip
     if policy.routing == "least_loaded":
         yield ("simulated with each request going to the replica that has the fewest; the activator, while it is in "
                "the path, takes turns instead above a containerConcurrency of 3")  # fmt: skip

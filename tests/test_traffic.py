@@ -357,6 +357,11 @@ def test_a_bad_column_map_is_refused(tmp_path, columns, said):
     assert said in refused(path, columns=columns).what
 
 
+def test_columns_that_bear_our_names_need_not_be_named(tmp_path):
+    path = put(tmp_path, "ts,tokens_in,tokens_out\n0,1,2\n1,3,4\n")
+    assert list(traffic.read(path, columns={"arrival": "ts"}).tokens_out) == [2, 4]
+
+
 CELL = st.one_of(
     st.integers(-5, 10**6).map(str), st.floats().map(repr), st.text(max_size=6), st.sampled_from(["", '"', ",", "\n"])
 )  # fmt: skip

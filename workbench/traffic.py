@@ -152,10 +152,12 @@ def _form(file: files.File, columns: Form | None) -> Form:
         raise WorkbenchError(
             files.place(file, -1), what, f"name them (--column arrival=...; `columns` in Python), or as one of {known}"
         )
-    sized = {"tokens_in", "tokens_out"} <= {*form} or "service_s" in form
-    if not sized or not {"arrival"} <= {*form} <= {"arrival", *SIZES, "unit"}:
-        remedy = "name arrival, and tokens_in and tokens_out, or service_s; unit is that of the arrivals"
-        raise WorkbenchError("traffic.read", f"columns={dict(form)}", remedy)
+    if not _sized(form):  # columns that bear our own names need no other
+        form = {name: name for name in SIZES if name in header} | {**form}
+    if not _sized(form) or not {"arrival"} <= {*form} <= {"arrival", *SIZES, "unit"}:
+        remedy = (f"name arrival, and tokens_in and tokens_out, or service_s, among {', '.join(header):.200}; unit is "
+                  "that of the arrivals")  # fmt: skip
+        raise WorkbenchError("traffic.read", f"columns={dict(form)} are not all that is needed", remedy)
     if (unit := form.get("unit", "s")) not in (*UNITS, "datetime"):
         raise WorkbenchError("traffic.read", f"the unit {unit!r} is not known", f"use {', '.join(UNITS)} or datetime")
     for column in _named(form).values():
@@ -163,6 +165,10 @@ def _form(file: files.File, columns: Form | None) -> Form:
             what = f"the column {column!r} is {'twice' if column in header else 'not'} in the file"
             raise WorkbenchError(files.place(file, -1), what, f"use one of {', '.join(header):.200}")
     return form
+
+
+def _sized(form: Form) -> bool:
+    return {"tokens_in", "tokens_out"} <= {*form} or "service_s" in form
 
 
 # --- what is in their cells

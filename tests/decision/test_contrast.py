@@ -65,6 +65,12 @@ def test_a_shortlist_holds_the_answer_and_its_rival_in_order(decision, size):
     assert [o.mean for o in chosen] == sorted(o.mean for o in chosen)
 
 
+def test_a_shortlist_holds_the_runner_up_though_it_is_of_a_seller_that_is_there():
+    found = wb.decide(replace(wb.load("assistant"), draws=256)).study
+    assert found.rival.plan.providers == found.answer.plan.providers, "else this proves nothing"
+    assert any(o is found.rival for o in shortlist(found, 6))
+
+
 def test_a_shortlist_shows_a_seller_before_anyones_second_offer(decision):
     chosen = shortlist(decision.study, 8)
     assert len({o.plan.providers for o in chosen}) >= 6

@@ -96,10 +96,10 @@ def closest(study: Study) -> Contrast | None:
 
 
 def shortlist(study: Study, size: int) -> list[Outcome]:
-    """The best options by mean, one for each provider before any provider's second, answer and contrast always among
-    them."""
+    """The best options by mean, one for each provider before any provider's second; the answer, its runner-up and the
+    contrast are always among them."""
     other = contrast(study)
-    must = [study.answer] if other is None else [study.answer, other.rival]
+    must = [o for o in (study.answer, other and other.rival, study.rival) if o is not None]
     firsts = {o.plan.providers: o for o in reversed(study.outcomes)}.values()
     ranked = dict.fromkeys(id(o) for o in (*must, *sorted(firsts, key=lambda o: o.mean), *study.outcomes))
     by_id = {id(o): o for o in study.outcomes}

@@ -143,6 +143,9 @@ MISTAKES = {
     "a key with a typo": (
         toml(months="months = 12", name=f'nmae = "service" {HERE}'), "unknown key", "did you mean 'name'"),
     "a table with a typo": (toml(f"[dta] {HERE}"), "unknown key", "did you mean 'data'"),
+    "growth in per cent": (toml(f"growth_per_month = 4 {HERE}"), "4", "1"),
+    "millions of tokens for tokens": (toml(out=f"tokens_out_per_month = 1e3 {HERE}", more="requests_per_month = 1e6"),
+                                      "1,000 tokens for 1,000,000 requests", "not thousands or millions"),
     "a typo in demand": (toml(f"tokens_in_per_mont = 1 {HERE}"), "unknown key", "did you mean 'tokens_in_per_month'"),
     "a typo in data": (
         toml("[data]", f"egress_tb_per_mnth = 1 {HERE}"), "unknown key", "did you mean 'egress_tb_per_month'"),

@@ -257,7 +257,7 @@ class Demand:
     gpu_hours_per_run: NotNegative | Range | None = None
     gpu_hours_per_month: NotNegative | Range | None = None
     gpus: Positive | None = None
-    growth_per_month: Annotated[float, Gt(-1)] | Range = 0.0
+    growth_per_month: Annotated[float, Gt(-1), Le(1)] | Range = 0.0
     ramp_months: Annotated[float, Ge(0), Le(60)] = 0.0
     peak_to_mean: Annotated[float, Ge(1)] | Range = 1.0
     active_share: Annotated[float, Gt(0), Le(1)] = 1.0

@@ -64,7 +64,17 @@ def _work(demand: Any) -> Iterator[tuple[str, str, str]]:
     if demand.work == "serving" and demand.gpus is not None:
         yield ("demand.gpus", "gpus is what a training job holds, not a service",
                "leave it out: tokens say how many are needed")  # fmt: skip
+    requests = _middle(demand.requests_per_month)
+    for name, count in zip(("tokens_in_per_month", "tokens_out_per_month"), map(_middle, tokens), strict=True):
+        if demand.work == "serving" and requests and count and count < requests:
+            yield (f"demand.{name}", f"{count:,.0f} tokens for {requests:,.0f} requests",
+                   "give tokens, not thousands or millions of them")  # fmt: skip
     if not stated[demand.work]:
         yield "demand", f"{demand.work} states no work", f"give {ways[demand.work]}"
     if (demand.runs_per_month is None) != (demand.gpu_hours_per_run is None):
         yield "demand", "runs without hours, or hours without runs", ways["training"]
+
+
+def _middle(stated: Any) -> float:
+    """A number, that of a range, or 0 where nothing is stated."""
+    return float(getattr(stated, "value", stated) or 0)

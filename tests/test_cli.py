@@ -629,6 +629,16 @@ def test_coldstart_prints_what_the_contract_names_and_nothing_else_on_stdout(sma
     assert all(address.fullmatch(row) for row in said["rows"])
 
 
+def test_a_quote_that_may_not_be_taken_is_told_with_the_reason(run, tmp_path):
+    path = tmp_path / "quoted.toml"
+    quote = 'provider = "Lambda"\ngpu = "H100-SXM"\nusd_per_gpu_hour = 1.0'
+    text = SERVED.replace("[constraints]", '[constraints]\nresidency = ["US"]')
+    path.write_text(f"{text}\n[[quotes]]\n{quote}\n", encoding="utf-8")
+    said = run("decide", str(path), *FEW)
+    assert said.status == 0
+    assert re.search(r"Your quote of Lambda is left out: .*region", " ".join(said.out.split()))
+
+
 def test_people_see_the_frontier_and_the_cheapest_of_each_kind_of_capacity(run, small, monkeypatch):
     from workbench.decision.coldstart import waking
 
@@ -640,6 +650,10 @@ def test_people_see_the_frontier_and_the_cheapest_of_each_kind_of_capacity(run, 
     assert said.out.count("\n* ") == sum(p["on_frontier"] for p in points) < len(points) / 2
     assert all(kind in said.out for kind in ("committed", "on demand", "serverless"))
     assert "is met" in said.out
+    (decide,) = re.findall("To decide by what they pay: workbench (.*)", said.out)
+    assert decide.startswith("decide ")
+    assert decide.endswith(" --simulated")
+    assert str(small[0]) in shlex.split(decide)
 
 
 def test_progress_is_told_on_stderr_alone(capsys, monkeypatch):

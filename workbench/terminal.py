@@ -12,6 +12,7 @@ from rich.table import Table
 from workbench import prose, prose_plan
 from workbench.cite import words
 from workbench.decision import contrast
+from workbench.decision.offers import QUOTE
 from workbench.records import SHOWN
 
 if TYPE_CHECKING:
@@ -57,7 +58,11 @@ def show(decision: "Decision", console: Console | None = None) -> None:
     study = decision.study
     more = len(study.outcomes) - MOST_OPTIONS
     left = f"Feasible besides: {more}; excluded" if more > 0 else "Excluded"
-    console.print(f"{left}: {len(study.excluded)}; --json gives all, with the reasons.\n")
+    console.print(f"{left}: {len(study.excluded)}; --json gives all, with the reasons.")
+    for option in study.excluded:
+        if option.product == QUOTE:
+            console.print(shown(f"Your quote of {option.provider} is left out: {option.reasons[0][0]}."))
+    console.print()
     for line in (*decision.stamp.get("simulated", ()), *_lines(decision)):
         console.print(shown(line))
     console.print(f"[dim]{shown(', '.join(f'{k} {v}' for k, v in decision.stamp.items() if k not in APART))}[/dim]")
@@ -229,8 +234,12 @@ def show_waking(found: "Frontier | Replay", console: Console | None = None) -> N
     if len(told["frontier"]) > 1:
         console.print(_frontier(_worth_a_look(told["frontier"])))
         console.print(f"{told['simulated']} policies were simulated; * is on the frontier of cost and P99, sure how "
-                      "likely the objective holds in the long run. "
-                      "To decide by what they pay: workbench decide --simulated\n")  # fmt: skip
+                      "likely the objective holds in the long run.")  # fmt: skip
+        again = str(told["stamp"].get("command", ""))
+        if again and " --trace " not in again:
+            decide = again.replace("workbench coldstart", "workbench decide", 1)
+            console.print(f"To decide by what they pay: {shown(decide)} --simulated", soft_wrap=True)
+        console.print()
     rows = told["rows"]
     more = f" and {len(rows) - MOST_ROWS} more" if len(rows) > MOST_ROWS else ""
     if rows:

@@ -25,6 +25,10 @@ SURE = ("low", "medium", "high")
 RUN_LIMITS = {Basis.FLEX_START: "flex_start_max_hours", Basis.CAPACITY_BLOCK: "capacity_block_max_hours"}
 
 
+QUOTE = "quote"
+"""The product of the user's own quotes."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Option:
     """One way to run the workload: what it is called, why it may not be taken, and its inputs by name."""
@@ -113,7 +117,7 @@ def _quoted(desk: Desk) -> Iterator[Price]:
         stated = replace(stated, rows=stated.rows or (f"scenario {desk.scenario.name}: quote {number}",))
         basis = Basis.COMMITTED if quote.term_months else Basis.CONTRACT
         yield Price(
-            provider=quote.provider, product="quote", sku=f"your quote {number}", gpu=quote.gpu,
+            provider=quote.provider, product=QUOTE, sku=f"your quote {number}", gpu=quote.gpu,
             gpu_count=quote.gpus_per_instance, max_gpus=quote.gpus_per_instance, region=quote.region, basis=basis,
             term_months=quote.term_months, upfront=quote.upfront, usd_per_gpu_hour=stated,
             gpu_memory_gb=memory.get(quote.gpu), quantum_s=None, minimum_s=None,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from workbench.decision.offers import QUOTE
 from workbench.export.manifest import Manifest, label
 from workbench.records import Basis, Infeasible, Price
 
@@ -31,7 +32,7 @@ LARGEST = 16
 """Accelerators of the largest machine; what is sold in larger numbers is many machines."""
 SINGLY_80_GB = 60.0
 """GB of memory above which an A100 is the one of 80 GB."""
-PLAIN = {"EC2", "VM", "Compute", "TPU", "cloud", "pods", "quote"}
+PLAIN = {"EC2", "VM", "Compute", "TPU", "cloud", "pods", QUOTE}
 """Products that are machines; on top of others sits a platform that SkyPilot does not speak to."""
 LAUNCHED = {Basis.ON_DEMAND: False, Basis.SPOT: True, Basis.COMMITTED: False, Basis.CONTRACT: False}
 """Bases that it can launch, and whether that is `use_spot`."""
@@ -189,7 +190,7 @@ def _resource(found: "Purchase", bound: "Bound") -> dict[str, Any]:
         accelerators, chips = f"{name}-{number}", TPUS[price.gpu].sizes[number]
     made = {"infra": cloud + _place(found, bound), "accelerators": accelerators,
             "use_spot": LAUNCHED[bound.option.basis]}  # fmt: skip
-    if price.product == "quote":
+    if price.product == QUOTE:
         return made  # the catalogue's list price would be held against the user's own
     limit = _limit(found, bound) * chips
     return {**made, "max_hourly_cost": ceil(limit * CENTS - ROUNDING) / CENTS}

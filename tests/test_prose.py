@@ -119,3 +119,11 @@ def test_a_part_of_the_bill_says_what_it_is():
     text = str(exit_prose.bill(exit_prose.of(decided("chat"))))
     assert re.search(r"dual running [\d,]+ USD \(both bills at once\)", text)
     assert re.search(r"risk [\d,]+ USD \(overrun and outage\)", text)
+
+
+def test_what_could_be_simulated_and_was_not_is_said():
+    decision = wb.decide(replace(wb.load("chat"), draws=64))
+    assert "assumed, not simulated" in str(prose.evidence(decision))
+    fed = replace(decision, stamp={**decision.stamp, "simulated": ["utilisation 0.35 as simulated"]})
+    assert "not simulated" not in str(prose.evidence(fed))
+    assert prose.assumed(wb.decide(replace(wb.load("training"), draws=64))) == ""

@@ -351,7 +351,15 @@ def evidence(decision: "Decision") -> Prose:
     parts: list[Any] = []
     for name, share in sorted(shares, key=lambda s: -s[1]):
         parts += [", " if parts else "", spent(answer, share, _percent(share)), f" {MEANINGS[name]}"]
-    return Prose(("Of the answer's cost, taking each part by its weakest input: ", *parts, "."))
+    return Prose(("Of the answer's cost, taking each part by its weakest input: ", *parts, ". ", assumed(decision)))
+
+
+def assumed(decision: "Decision") -> str:
+    """Where it could be simulated how full machines are, and was not: that it is assumed, and how to simulate it."""
+    if decision.scenario.serving is None or "simulated" in decision.stamp:
+        return ""
+    return ("How full machines are is assumed, not simulated, and moves the answer: with --simulated workbench decide "
+            "takes it from the policies that meet the latency objective.")  # fmt: skip
 
 
 MEANINGS = {

@@ -63,7 +63,7 @@ def show(decision: "Decision", console: Console | None = None) -> None:
         if option.product == QUOTE:
             console.print(shown(f"Your quote of {option.provider} is left out: {option.reasons[0][0]}."))
     console.print()
-    for line in (*decision.stamp.get("simulated", ()), *_lines(decision)):
+    for line in filter(None, (*decision.stamp.get("simulated", ()), prose.assumed(decision), *_lines(decision))):
         console.print(shown(line))
     console.print(f"[dim]{shown(', '.join(f'{k} {v}' for k, v in decision.stamp.items() if k not in APART))}[/dim]")
     console.print(f"[dim]again: {shown(str(decision.stamp.get('command', '')))}[/dim]", soft_wrap=True)

@@ -103,11 +103,7 @@ def headed(title: str, text: Prose) -> Stack:
 def verdict(decision: "Decision") -> Prose:
     """Where to run it, what that costs, against what, and how sure that is: one sentence."""
     answer, found, rival = decision.answer, kinds.contrast(decision.study), decision.rival
-    start: dict[str, Any] = {
-        "where": plan_name(answer),
-        "cost": spent(answer, answer.mean),
-        "horizon": span(decision),
-    }
+    start: dict[str, Any] = {"where": plan_name(answer), "cost": spent(answer, answer.mean), "horizon": span(decision)}
     first = "Run it on {where}: {cost} over {horizon}, "
     if found is not None:
         return say(
